@@ -1,0 +1,93 @@
+"""The engine, and the two ways to use it: `reading()` and `writing()`.
+
+Only the edge (a view, a job, a command, a test) opens a transaction; services receive the session
+and never commit.
+"""
+
+import datetime as dt
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import BigInteger, DateTime, MetaData, Text, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import DeclarativeBase, Session, registry
+
+from dashboard.errors import OutcomeUnknown
+
+_RETRIED = {"40001", "40P01"}  # serialization_failure, deadlock_detected
+_ATTEMPTS = 3
+
+T = TypeVar("T")
+
+
+class Base(DeclarativeBase):
+    """The base of every table: constraint names by rule, 64-bit integers, instants with a zone."""
+
+    registry = registry(
+        metadata=MetaData(
+            naming_convention={
+                "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+                "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+                "ck": "ck_%(table_name)s_%(constraint_name)s",
+                "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+                "pk": "pk_%(table_name)s",
+            }
+        ),
+        type_annotation_map={int: BigInteger, str: Text, dt.datetime: DateTime(timezone=True)},
+    )
+
+
+alchemy = SQLAlchemy(model_class=Base)
+
+
+@contextmanager
+def reading() -> Iterator[Session]:
+    """A read-only REPEATABLE READ transaction: every figure of a page is of one instant."""
+    with Session(alchemy.engine, expire_on_commit=False) as session:
+        session.connection(
+            execution_options={"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        )
+        yield session
+
+
+@contextmanager
+def writing(*, lock_timeout_ms: int | None = None) -> Iterator[Session]:
+    """A transaction that commits at the end of the block and rolls back on any exception.
+
+    Raises OutcomeUnknown when the connection is lost while committing: then nobody can say
+    whether it was done, and only sending the same idempotency key again is safe.
+    """
+    with Session(alchemy.engine, expire_on_commit=False) as session:
+        if lock_timeout_ms is not None:
+            session.execute(
+                text("SELECT set_config('lock_timeout', :wait, true)"), {"wait": f"{lock_timeout_ms}ms"}
+            )
+        yield session
+        session.flush()
+        try:
+            session.commit()
+        except OperationalError as error:
+            raise OutcomeUnknown(
+                "The connection was lost while saving: it may have been done. Sending it again is safe."
+            ) from error
+
+
+def transact(work: Callable[[Session], T]) -> T:
+    """Run `work` in a writing transaction; begin again (at most 3 times) after a deadlock.
+
+    PostgreSQL ends one of two transactions that wait for each other; the whole of it is then run
+    anew, after a random pause so that the two do not meet again.
+    """
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            with writing() as session:
+                return work(session)
+        except DBAPIError as error:
+            if attempt == _ATTEMPTS or getattr(error.orig, "sqlstate", None) not in _RETRIED:
+                raise
+            time.sleep(random.uniform(0.01, 0.05) * attempt)  # noqa: S311 - a pause, no secret
+    raise AssertionError("unreachable")

@@ -1,0 +1,98 @@
+"""Alerts: what about a player's balance somebody should look at."""
+
+from enum import StrEnum
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, ForeignKeyConstraint, Identity, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from dashboard.db import Base
+from dashboard.models.columns import Instant, one_of
+
+
+class AlertType(StrEnum):
+    """What was noticed."""
+
+    WARNING = "warning"
+    CRITICAL = "critical"
+    LIMIT_EXCEEDED = "limit_exceeded"
+    SIGNIFICANT_DROP = "significant_drop"
+    NEGATIVE = "negative"
+    UNUSUAL = "unusual"
+
+
+class Severity(StrEnum):
+    """How soon somebody should look."""
+
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class AlertState(StrEnum):
+    """Where an alert is in its life."""
+
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+
+
+class Alert(Base):
+    """At most one unresolved alert per player, currency and type; further hits raise its count."""
+
+    __tablename__ = "alerts"
+
+    player_id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    operator_id: Mapped[int]
+    currency: Mapped[str]
+    type: Mapped[str]
+    severity: Mapped[str]
+    state: Mapped[str] = mapped_column(server_default=text("'open'"))
+    hits: Mapped[int] = mapped_column(BigInteger, server_default=text("1"))
+    peak: Mapped[int]
+    """The worst figure so far: the lowest real balance (warning, critical, negative) in minor units,
+    the largest refused amount (limit_exceeded), the largest drop in percent, or the highest score."""
+    threshold: Mapped[int]
+    """The figure that was crossed, in the same unit as the peak."""
+    sequence: Mapped[int | None]
+    """The entry of the last hit, if it was one."""
+    raised_at: Mapped[Instant]
+    last_hit_at: Mapped[Instant]
+    acknowledged_by: Mapped[int | None] = mapped_column(ForeignKey("logins.id"))
+    acknowledged_at: Mapped[Instant | None]
+    note: Mapped[str | None]
+    """What the person who acknowledged it wrote."""
+    resolved_by: Mapped[str | None]
+    """`staff:<login id>`, or `system` when the balance itself came back."""
+    resolved_at: Mapped[Instant | None]
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["player_id", "currency", "operator_id"],
+            ["balances.player_id", "balances.currency", "balances.operator_id"],
+        ),
+        one_of("type", AlertType),
+        one_of("severity", Severity),
+        one_of("state", AlertState),
+        CheckConstraint("hits > 0", name="hits"),
+        CheckConstraint(
+            "(acknowledged_by IS NULL) = (acknowledged_at IS NULL)"
+            " AND (state <> 'acknowledged' OR acknowledged_at IS NOT NULL)"
+            " AND (state <> 'open' OR acknowledged_at IS NULL)",
+            name="acknowledged",
+        ),
+        CheckConstraint(
+            "(state = 'resolved') = (resolved_at IS NOT NULL)"
+            " AND (resolved_by IS NULL) = (resolved_at IS NULL)",
+            name="resolved",
+        ),
+        Index(
+            "uq_alerts_unresolved",
+            "player_id",
+            "currency",
+            "type",
+            unique=True,
+            postgresql_where=text("state <> 'resolved'"),
+        ),
+        # The inbox, latest hit first, and the counts in the navigation.
+        Index("ix_alerts_inbox", "operator_id", "state", "last_hit_at", "player_id", "id"),
+    )
