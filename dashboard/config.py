@@ -73,7 +73,9 @@ class Settings(BaseSettings):
     """Where anchors are written as files. Unset means `anchors` in the home, on the machine they guard."""
     host: str = Field(default="127.0.0.1", validation_alias="HOST")
     port: int = Field(default=8000, validation_alias="PORT", ge=1, le=65535)
-    trusted_hosts: Names = Field(default=("localhost", "127.0.0.1", "[::1]"), validation_alias="PURSER_TRUSTED_HOSTS")
+    trusted_hosts: Names = Field(
+        default=("localhost", "127.0.0.1", "[::1]"), validation_alias="PURSER_TRUSTED_HOSTS"
+    )
     """Host names that a request may carry, separated by commas."""
     secure_cookies: bool = Field(default=False, validation_alias="PURSER_SECURE_COOKIES")
     """On where the browser speaks TLS: cookies are then `__Host-` and Secure."""

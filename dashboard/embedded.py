@@ -224,7 +224,9 @@ def _ensure_running(places: _Places, account: Account, *, fast_and_unsafe: bool)
     account.own_folder(places.socket)
     _make_data(places, account)
     (places.data / "postmaster.pid").unlink(missing_ok=True)  # no such process: see _postmaster
-    _launch(places, account, {**_CONFIGURATION, **(_NO_DURABILITY if fast_and_unsafe else {})})
+    configuration = {**_CONFIGURATION, **(_NO_DURABILITY if fast_and_unsafe else {})}
+    if not _wait(lambda: _launch(places, account, configuration), _START_TIMEOUT_SECONDS):
+        raise _failure(places, "PostgreSQL does not start: parts of a killed server still run.")
     return True
 
 
@@ -267,18 +269,14 @@ def _make_data(places: _Places, account: Account) -> None:
     draft.rename(places.data)
 
 
-def _launch(places: _Places, account: Account, configuration: dict[str, str]) -> None:
+def _launch(places: _Places, account: Account, configuration: dict[str, str]) -> bool:
+    """Start the server and wait until it is ready. False if children of a killed one hold its memory."""
     arguments = [f"--{name.replace('_', '-')}={value}" for name, value in configuration.items()]
     folder = str(places.socket).replace('"', '""')
     with open(os.open(places.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as log:
+        before = log.tell()
         process = subprocess.Popen(  # noqa: S603 - our own binary and arguments
-            [
-                binary("postgres"),
-                "-D",
-                places.data,
-                *arguments,
-                f'--unix-socket-directories="{folder}"',
-            ],
+            [binary("postgres"), "-D", places.data, *arguments, f'--unix-socket-directories="{folder}"'],
             cwd=places.data,
             env=_environment(),
             stdin=subprocess.DEVNULL,
@@ -290,8 +288,11 @@ def _launch(places: _Places, account: Account, configuration: dict[str, str]) ->
     if not _wait(lambda: _is_ready(places.data) or process.poll() is not None, _START_TIMEOUT_SECONDS):
         process.kill()
         raise _failure(places, f"PostgreSQL is not ready after {_START_TIMEOUT_SECONDS} s.")
-    if process.poll() is not None:
-        raise _failure(places, "PostgreSQL does not start.")
+    if process.poll() is None:
+        return True
+    if b"pre-existing shared memory block" in places.log.read_bytes()[before:]:
+        return False
+    raise _failure(places, "PostgreSQL does not start.")
 
 
 def _environment() -> dict[str, str]:
