@@ -58,7 +58,7 @@ class Settings(BaseSettings):
     """What can be set from outside; an empty variable counts as not set."""
 
     model_config = SettingsConfigDict(
-        env_ignore_empty=True, validate_by_name=True, frozen=True, extra="ignore"
+        env_ignore_empty=True, frozen=True, extra="ignore"
     )
 
     home: Folder = Field(default=ROOT / "var", validation_alias="PURSER_HOME")

@@ -120,9 +120,9 @@ def ensure(owner_connection: psycopg.Connection, owner_url: str, passwords: Mapp
     wrong = [short for short in ROLES if not _is_right(owner_connection, owner_url, short, passwords)]
     if not wrong:
         return
-    wanted: list[sql.Composable] = [
-        statement for short in wrong for statement in _statements(owner_connection, short, passwords)
-    ]
+    wanted: list[sql.SQL | sql.Composed] = []
+    for short in wrong:
+        wanted += _statements(owner_connection, short, passwords)
     database = sql.Identifier(owner_connection.info.dbname)
     wanted += [
         sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database),
