@@ -1,0 +1,34 @@
+"""Who may do what: verbs written `area:act`, by role. What does not stand here is not allowed."""
+
+from collections.abc import Mapping
+
+from dashboard.models.login import Role
+
+OWN_SESSION = "session:own"
+"""What everybody signed in may: see and end their own sessions."""
+
+_READING = frozenset({OWN_SESSION, "desk:view", "players:view", "alerts:view"})
+_AGENT = _READING | {
+    "players:note",
+    "balances:adjust",
+    "balances:reverse",
+    "wallets:freeze",
+    "alerts:acknowledge",
+}
+_MANAGER = _AGENT | {"wallets:close", "vip:view", "audit:view"}
+
+VERBS_BY_ROLE: Mapping[Role, frozenset[str]] = {
+    Role.AGENT: _AGENT,
+    Role.MANAGER: _MANAGER,
+    Role.ADMIN: _MANAGER | {"vip:edit", "audit:verify"},
+    Role.AUDITOR: _READING | {"vip:view", "audit:view", "audit:verify"},
+    Role.PARTNER: frozenset({OWN_SESSION, "earnings:view"}),
+}
+
+VERBS = frozenset().union(*VERBS_BY_ROLE.values())
+"""Every verb there is: a route that names another one stops the start."""
+
+
+def allows(role: Role, verb: str) -> bool:
+    """Whether people of that role may do that."""
+    return verb in VERBS_BY_ROLE[role]
