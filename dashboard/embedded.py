@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -223,7 +224,9 @@ def _ensure_running(places: _Places, account: Account, *, fast_and_unsafe: bool)
     account.open_way_to(binary("postgres"))
     account.own_folder(places.socket)
     _make_data(places, account)
-    (places.data / "postmaster.pid").unlink(missing_ok=True)  # no such process: see _postmaster
+    # What a killed server left. PostgreSQL itself would take any process of the same number for it.
+    for left in (places.data / "postmaster.pid", *places.socket.glob(".s.PGSQL.*")):
+        left.unlink(missing_ok=True)
     configuration = {**_CONFIGURATION, **(_NO_DURABILITY if fast_and_unsafe else {})}
     if not _wait(lambda: _launch(places, account, configuration), _START_TIMEOUT_SECONDS):
         raise _failure(places, "PostgreSQL does not start: parts of a killed server still run.")
@@ -289,6 +292,8 @@ def _launch(places: _Places, account: Account, configuration: dict[str, str]) ->
         process.kill()
         raise _failure(places, f"PostgreSQL is not ready after {_START_TIMEOUT_SECONDS} s.")
     if process.poll() is None:
+        # A child that ends must be waited for, or its number stays taken; the thread ends with us.
+        threading.Thread(target=process.wait, daemon=True).start()
         return True
     if b"pre-existing shared memory block" in places.log.read_bytes()[before:]:
         return False

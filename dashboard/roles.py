@@ -64,20 +64,23 @@ def url_for(role: str) -> str:
     return url_on(at.database_url.get_secret_value(), role, keys.database_passwords(at.home))
 
 
-def url_on(owner_url: str, role: str, passwords: Mapping[str, str]) -> str:
-    """The owner's URL, made over for another role; SQLAlchemy's spelling of the driver is taken off."""
+def url_on(owner_url: str, role: str, passwords: Mapping[str, str], *, database: str | None = None) -> str:
+    """The owner's URL, made over for another role and, if named, another database of that server.
+
+    SQLAlchemy's spelling of the driver (`postgresql+psycopg://`) is taken off, so that psql takes it too.
+    """
     try:
-        owner = make_url(owner_url)
+        url = make_url(owner_url)
     except ArgumentError:
-        raise ConfigurationError(
-            "DATABASE_URL is not a URL such as postgresql://user:password@host/name."
-        ) from None
-    if owner.get_backend_name() not in {"postgresql", "postgres"}:
+        raise ConfigurationError("DATABASE_URL is no URL: postgresql://user:password@host/name.") from None
+    if url.get_backend_name() not in {"postgresql", "postgres"}:
         raise ConfigurationError("DATABASE_URL must begin with postgresql://: Purser needs PostgreSQL.")
-    plain = owner.set(drivername="postgresql")
+    url = url.set(drivername="postgresql")
     if role != "owner":
-        plain = plain.set(username=ROLES[role].name, password=passwords[role])
-    return _plain(plain)
+        url = url.set(username=ROLES[role].name, password=passwords[role])
+    if database is not None:
+        url = url.set(database=database)
+    return _plain(url)
 
 
 def password_of(url: str) -> str:

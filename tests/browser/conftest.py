@@ -1,0 +1,79 @@
+"""A headless Chromium in which anything that goes wrong unseen fails the test."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
+AXE = Path(__file__).parents[2] / "dashboard" / "assets" / "node_modules" / "axe-core" / "axe.min.js"
+WATCH = """
+document.addEventListener('securitypolicyviolation', event =>
+    window.reportProblem(`CSP: ${event.effectiveDirective} ${event.blockedURI} ${event.sourceFile}`));
+"""
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium, or the one that CHROMIUM names."""
+    program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    assert program, "no Chromium: run `python3 -m dashboard test`"
+    with sync_playwright() as playwright:
+        # Chromium's sandbox does not work as root.
+        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+        opened = playwright.chromium.launch(executable_path=program, args=arguments)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def new_context(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
+    """Makes browser contexts: one per person. Page errors, console errors and CSP reports fail the test."""
+    problems: list[str] = []
+    opened: list[BrowserContext] = []
+
+    def console(message: ConsoleMessage) -> None:
+        # That an answer was 4xx is what such a test is about.
+        if message.type == "error" and not message.text.startswith("Failed to load resource"):
+            problems.append(f"console: {message.text}")
+
+    def make(**options: object) -> BrowserContext:
+        context = browser.new_context(**{"reduced_motion": "reduce", **options})  # type: ignore[arg-type]
+        context.set_default_timeout(10_000)
+        context.expose_function("reportProblem", problems.append)
+        context.add_init_script(WATCH)
+        context.on("console", console)
+        context.on("weberror", lambda error: problems.append(f"page: {error.error}"))
+        opened.append(context)
+        return context
+
+    yield make
+    for context in opened:
+        context.close()
+    assert problems == []
+
+
+@pytest.fixture
+def page(new_context: Callable[..., BrowserContext]) -> Page:
+    """One page of one person."""
+    return new_context().new_page()
+
+
+@pytest.fixture
+def accessibility() -> Callable[[Page], list[str]]:
+    """Runs axe on a page and returns what it found, one line each."""
+    source = AXE.read_text()
+    rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+    def run(page: Page) -> list[str]:
+        page.evaluate(source)
+        found = page.evaluate("rules => axe.run(document, {runOnly: rules})", rules)
+        return [
+            f"{violation['id']}: {node['target']}"
+            for violation in found["violations"]
+            for node in violation["nodes"]
+        ]
+
+    return run

@@ -1,0 +1,156 @@
+"""One PostgreSQL per test run, one migrated template database, and a clone of it wherever a test commits.
+
+PURSER_TEST_DATABASE_URL runs the same tests on another server: the URL of a role that may create
+databases and roles.
+"""
+
+import os
+import shutil
+import tempfile
+import threading
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from flask import Flask
+from psycopg import sql
+from sqlalchemy import Connection, NullPool, create_engine
+from sqlalchemy.orm import Session
+from werkzeug.serving import make_server
+
+import dashboard
+from dashboard import embedded, keys, migrate, roles
+from dashboard.config import settings
+from tests.pages import PageClient
+
+OWNER_URL = "PURSER_TEST_OWNER_URL"  # how xdist's workers learn of the server that the controller started
+TEMPLATE = "purser_template"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """In the controller alone: a home, a server, a template database; the environment tells the workers."""
+    if hasattr(config, "workerinput"):
+        return
+    folder = Path(tempfile.mkdtemp(prefix="purser-test-"))
+    folder.chmod(0o711)  # PostgreSQL's user passes through
+    home = folder / "home"
+    os.environ["PURSER_HOME"] = str(home)
+    for name in ("DATABASE_URL", "PURSER_SECRET_KEY", "PURSER_ANCHOR_KEY", "PURSER_ANCHOR_DIR"):
+        os.environ.pop(name, None)
+    settings.cache_clear()
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    owner_url = os.environ.get("PURSER_TEST_DATABASE_URL")
+    if owner_url is None:
+        server = embedded.start(home, fast_and_unsafe=True)
+        config.add_cleanup(server.stop)
+        owner_url = server.url("owner")
+    os.environ[OWNER_URL] = owner_url
+    with roles.connect_as_owner(owner_url) as connection:
+        roles.ensure(connection, owner_url, keys.database_passwords(home))
+    drop_database(TEMPLATE)
+    run_as_owner("CREATE DATABASE {}", TEMPLATE)
+    migrate.upgrade(database_url("owner", TEMPLATE))
+
+
+def database_url(role: str, database: str) -> str:
+    """The URL of a role (short name) on a database of this run's server."""
+    passwords = keys.database_passwords(settings().home)
+    return roles.url_on(os.environ[OWNER_URL], role, passwords, database=database)
+
+
+def run_as_owner(statement: str, *names: str) -> None:
+    """Run a statement about databases; `{}` stands for a name."""
+    with psycopg.connect(os.environ[OWNER_URL], autocommit=True) as connection:
+        connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+
+def drop_database(name: str) -> None:
+    """Drop a database, whoever is still connected."""
+    run_as_owner("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+
+
+def clone() -> str:
+    """A fresh copy of the migrated, empty database; returns its name."""
+    name = f"purser_test_{uuid.uuid4().hex[:12]}"
+    run_as_owner("CREATE DATABASE {} TEMPLATE {}", name, TEMPLATE)
+    return name
+
+
+# The database
+
+
+@pytest.fixture
+def database() -> Iterator[str]:
+    """The name of a migrated, empty database for this test alone: for tests that commit."""
+    name = clone()
+    yield name
+    drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def shared_database() -> Iterator[str]:
+    """The name of a database that the tests of one process share, because each rolls back."""
+    name = clone()
+    yield name
+    drop_database(name)
+
+
+@pytest.fixture
+def connection(shared_database: str) -> Iterator[Connection]:
+    """The application role's connection, in a transaction that is rolled back at the end."""
+    engine = create_engine(database_url("app", shared_database), poolclass=NullPool)
+    with engine.connect() as opened:
+        transaction = opened.begin()
+        yield opened
+        if transaction.is_active:
+            transaction.rollback()
+
+
+@pytest.fixture
+def session(connection: Connection) -> Iterator[Session]:
+    """A session of the application role: what a service would get, rolled back at the end.
+
+    `session.commit()` ends in a savepoint, so that a service under test sees its own work.
+    """
+    with Session(connection, join_transaction_mode="create_savepoint", expire_on_commit=False) as opened:
+        yield opened
+
+
+# The web application
+
+
+@pytest.fixture
+def app(database: str) -> Iterator[Flask]:
+    """The application on a database of its own."""
+    made = dashboard.create_app(
+        TESTING=True,
+        SQLALCHEMY_DATABASE_URI=database_url("app", database),
+        DATABASE_OWNER_URL=database_url("owner", database),
+    )
+    made.test_client_class = PageClient
+    yield made
+    with made.app_context():
+        made.extensions["sqlalchemy"].engine.dispose()
+
+
+@pytest.fixture
+def client(app: Flask) -> PageClient:
+    """A browser without JavaScript; `client.page(url)` checks what every page owes."""
+    made = app.test_client()
+    assert isinstance(made, PageClient)
+    return made
+
+
+@pytest.fixture
+def live(app: Flask) -> Iterator[str]:
+    """The address of a server that runs in this process."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://localhost:{server.server_port}"
+    server.shutdown()
+    thread.join(5)
+    server.server_close()
