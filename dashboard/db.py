@@ -55,17 +55,13 @@ def reading() -> Iterator[Session]:
 
 
 @contextmanager
-def writing(*, lock_timeout_ms: int | None = None) -> Iterator[Session]:
+def writing() -> Iterator[Session]:
     """A transaction that commits at the end of the block and rolls back on any exception.
 
     Raises OutcomeUnknown when the connection is lost while committing: then nobody can say
     whether it was done, and only sending the same idempotency key again is safe.
     """
     with Session(alchemy.engine, expire_on_commit=False) as session:
-        if lock_timeout_ms is not None:
-            session.execute(
-                text("SELECT set_config('lock_timeout', :wait, true)"), {"wait": f"{lock_timeout_ms}ms"}
-            )
         yield session
         session.flush()
         try:
@@ -91,3 +87,17 @@ def transact(work: Callable[[Session], T]) -> T:
                 raise
             time.sleep(random.uniform(0.01, 0.05) * attempt)  # noqa: S311 - a pause, no secret
     raise AssertionError("unreachable")
+
+
+@contextmanager
+def rehearsing(*, lock_timeout_ms: int) -> Iterator[Session]:
+    """A transaction that is always rolled back: what would happen, without it happening.
+
+    Waits for a lock at most `lock_timeout_ms`.
+    """
+    with Session(alchemy.engine, expire_on_commit=False) as session:
+        session.execute(
+            text("SELECT set_config('lock_timeout', :wait, true)"), {"wait": f"{lock_timeout_ms}ms"}
+        )
+        yield session
+        session.rollback()

@@ -101,7 +101,7 @@ def plain(minor: int, currency: str) -> str:
 
 def from_whole(units: int, currency: str) -> int:
     """Whole units of the currency as minor units: 10 USD is 1000, 10 JPY is 10."""
-    return units * 10 ** exponent(currency)
+    return units * int(10 ** exponent(currency))
 
 
 def rounded(amount: Fraction | Decimal) -> int:

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint
+from sqlalchemy import CheckConstraint, UniqueConstraint
 from sqlalchemy.orm import Mapped
 
 from dashboard.db import Base
@@ -32,6 +32,7 @@ class Operator(Base):
     created_at: Mapped[Instant]
 
     __table_args__ = (
+        UniqueConstraint("slug"),
         CheckConstraint("slug ~ '^[a-z0-9][a-z0-9-]{0,39}$'", name="slug"),
         CheckConstraint("name <> ''", name="name"),
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),

@@ -83,6 +83,7 @@ def create_tables() -> None:
         sa.CheckConstraint("name <> ''", name=op.f("ck_operators_name")),
         sa.CheckConstraint("slug ~ '^[a-z0-9][a-z0-9-]{0,39}$'", name=op.f("ck_operators_slug")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_operators")),
+        sa.UniqueConstraint("slug", name=op.f("uq_operators_slug")),
     )
     op.create_table(
         "sign_in_addresses",

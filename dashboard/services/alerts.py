@@ -1,0 +1,173 @@
+"""Alerts on players' balances: when one is raised, when it closes by itself, and who has seen it.
+
+An alert fires on the crossing of a line, not on every change beyond it, and closes by itself only
+well above the line (hysteresis), so that a balance that trembles around it opens one alert.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from dashboard.errors import Conflict, NotFound
+from dashboard.models.alert import AlertType, Severity
+from dashboard.services import risk
+from dashboard.services.actors import Actor
+from dashboard.services.vip import Rule, drop_percent
+
+HYSTERESIS_PERCENT = 5
+"""A threshold's alert closes by itself once the balance is this far above the threshold."""
+DROP_CRITICAL_PERCENT = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A reason to raise an alert, or to raise the count of the one that is open."""
+
+    type: AlertType
+    severity: Severity
+    value: int
+    """What was reached, in the unit of `threshold`."""
+    threshold: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one change means for alerts: hits to raise, and types whose open alert closes."""
+
+    hits: tuple[Hit, ...]
+    closes: tuple[AlertType, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An outcome and the entry that it comes from."""
+
+    player_id: int
+    currency: str
+    operator_id: int
+    sequence: int | None
+    outcome: Outcome
+
+
+def judge(rule: Rule, *, real_before: int, real_after: int, risk_score: int | None = None) -> Outcome:
+    """What moving a real balance from one figure to another means for its alerts. Pure."""
+    hits: list[Hit] = []
+    closes: list[AlertType] = []
+    for alert_type, threshold, severity in _lines(rule):
+        if real_before >= threshold > real_after:
+            hits.append(Hit(alert_type, severity, real_after, threshold))
+        elif real_after > real_before and _is_clear(real_after, threshold):
+            closes.append(alert_type)
+    dropped = drop_percent(real_before, real_after - real_before)
+    if dropped >= rule.drop_percent:
+        severity = Severity.CRITICAL if dropped >= DROP_CRITICAL_PERCENT else Severity.WARNING
+        hits.append(Hit(AlertType.SIGNIFICANT_DROP, severity, dropped, rule.drop_percent))
+    if risk_score is not None and risk_score >= risk.UNUSUAL:
+        severity = Severity.CRITICAL if risk_score >= 90 else Severity.WARNING
+        hits.append(Hit(AlertType.UNUSUAL, severity, risk_score, risk.UNUSUAL))
+    return Outcome(tuple(hits), tuple(closes))
+
+
+def _lines(rule: Rule) -> tuple[tuple[AlertType, int, Severity], ...]:
+    return (
+        (AlertType.WARNING, rule.warning_threshold, Severity.WARNING),
+        (AlertType.CRITICAL, rule.critical_threshold, Severity.CRITICAL),
+        (AlertType.NEGATIVE, 0, Severity.CRITICAL),
+    )
+
+
+def _is_clear(real: int, threshold: int) -> bool:
+    return real * 100 >= threshold * (100 + HYSTERESIS_PERCENT)
+
+
+_RAISE = text("""
+INSERT INTO alerts AS a (player_id, operator_id, currency, type, severity, peak, threshold, sequence,
+                         raised_at, last_hit_at)
+SELECT h.*, CAST(:now AS timestamptz), CAST(:now AS timestamptz)
+FROM unnest(CAST(:player_ids AS bigint[]), CAST(:operator_ids AS bigint[]), CAST(:currencies AS text[]),
+            CAST(:types AS text[]), CAST(:severities AS text[]), CAST(:values AS bigint[]),
+            CAST(:thresholds AS bigint[]), CAST(:sequences AS bigint[])) AS h
+ON CONFLICT (player_id, currency, type) WHERE state <> 'resolved' DO UPDATE SET
+  hits = a.hits + 1,
+  last_hit_at = excluded.last_hit_at,
+  sequence = coalesce(excluded.sequence, a.sequence),
+  -- 'critical' sorts before 'warning'
+  severity = least(a.severity, excluded.severity),
+  peak = CASE WHEN a.type IN ('warning', 'critical', 'negative') THEN least(a.peak, excluded.peak)
+              ELSE greatest(a.peak, excluded.peak) END
+RETURNING a.type
+""")
+
+_CLOSE = text("""
+UPDATE alerts a SET state = 'resolved', resolved_at = :now, resolved_by = 'system'
+FROM unnest(CAST(:player_ids AS bigint[]), CAST(:currencies AS text[]), CAST(:types AS text[]))
+  AS c(player_id, currency, type)
+WHERE a.player_id = c.player_id AND a.currency = c.currency AND a.type = c.type AND a.state <> 'resolved'
+RETURNING a.type
+""")
+
+
+def apply(session: Session, placed: Sequence[Placed], *, now: dt.datetime) -> None:
+    """Raise and close what the outcomes say; the balances must be locked. Two statements at most.
+
+    No two outcomes may be of the same balance: the statements work on sets.
+    """
+    hits = [(place, hit) for place in placed for hit in place.outcome.hits]
+    if hits:
+        parameters = {
+            "now": now,
+            "player_ids": [place.player_id for place, _ in hits],
+            "operator_ids": [place.operator_id for place, _ in hits],
+            "currencies": [place.currency for place, _ in hits],
+            "types": [hit.type for _, hit in hits],
+            "severities": [hit.severity for _, hit in hits],
+            "values": [hit.value for _, hit in hits],
+            "thresholds": [hit.threshold for _, hit in hits],
+            "sequences": [place.sequence for place, _ in hits],
+        }
+        session.execute(_RAISE, parameters)
+    closes = [(place, alert_type) for place in placed for alert_type in place.outcome.closes]
+    if closes:
+        parameters = {
+            "now": now,
+            "player_ids": [place.player_id for place, _ in closes],
+            "currencies": [place.currency for place, _ in closes],
+            "types": [alert_type for _, alert_type in closes],
+        }
+        session.execute(_CLOSE, parameters)
+
+
+def acknowledge(
+    session: Session, *, player_id: int, alert_id: int, actor: Actor, note: str | None, now: dt.datetime
+) -> None:
+    """Mark an open alert as seen by `actor`, with what they have to say about it.
+
+    Raises NotFound, or Conflict when somebody was first.
+    """
+    acknowledged = session.scalar(
+        text("""
+        UPDATE alerts SET state = 'acknowledged', acknowledged_by = :who, acknowledged_at = :now, note = :note
+        WHERE player_id = :player_id AND id = :id AND operator_id = :operator_id AND state = 'open'
+        RETURNING id
+        """),
+        {
+            "who": actor.id,
+            "now": now,
+            "note": note or None,
+            "player_id": player_id,
+            "id": alert_id,
+            "operator_id": actor.operator_id,
+        },
+    )
+    if acknowledged is not None:
+        return
+    state = session.scalar(
+        text("SELECT state FROM alerts WHERE player_id = :p AND id = :id AND operator_id = :operator_id"),
+        {"p": player_id, "id": alert_id, "operator_id": actor.operator_id},
+    )
+    if state is None:
+        raise NotFound("There is no such alert.")
+    raise Conflict(f"This alert is already {state}.")

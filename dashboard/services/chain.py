@@ -1,0 +1,97 @@
+"""The hash chain over a journal: how an entry becomes bytes, and how its hash follows from them.
+
+`hash = SHA-256(hash of the entry before || serialisation of the entry)`; before the first entry
+stand 32 zero bytes. The serialisation is the fields of FIELDS in order, each as its length in
+bytes (4 bytes, big-endian) and its content: text in UTF-8, integers as 8 bytes big-endian two's
+complement, instants as integer microseconds since 1970 UTC, digests as they are. NULL is the
+length −1 without content. The first field names the format.
+
+It stands here twice, as SQL for set-based inserts and as Python for an independent proof; a test
+compares the two. Changing either breaks every chain ever written: a new format gets a new name.
+"""
+
+import datetime as dt
+import hashlib
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+FORMAT = "purser.entry.1"
+GENESIS = bytes(32)
+
+# Field and kind, in order. Changing this is changing the format.
+FIELDS = (
+    ("player_id", "integer"),
+    ("currency", "text"),
+    ("sequence", "integer"),
+    ("operator_id", "integer"),
+    ("change_type", "text"),
+    ("contra_account", "text"),
+    ("real_delta", "integer"),
+    ("bonus_delta", "integer"),
+    ("real_after", "integer"),
+    ("bonus_after", "integer"),
+    ("reason", "text"),
+    ("performed_by", "text"),
+    ("agent_id", "optional integer"),
+    ("reference", "optional text"),
+    ("idempotency_key", "text"),
+    ("fingerprint", "digest"),
+    ("reverses", "optional integer"),
+    ("metadata", "text"),
+    ("risk_score", "optional integer"),
+    ("created_at", "instant"),
+)
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_NULL = struct.pack(">i", -1)
+
+_SQL = {
+    "integer": r"'\x00000008'::bytea || int8send({0})",
+    "text": "int4send(octet_length({0})) || convert_to({0}, 'UTF8')",
+    "digest": r"'\x00000020'::bytea || {0}",
+    "instant": r"'\x00000008'::bytea || int8send((extract(epoch FROM {0}) * 1000000)::bigint)",
+}
+
+
+def sql(expressions: Mapping[str, str], *, before: str) -> str:
+    """The SQL expression of an entry's hash, a bytea.
+
+    `expressions` maps each name of FIELDS to SQL for its value, `before` is SQL for the hash of the
+    entry before. The database's encoding must be UTF-8, which the start checks.
+    """
+    parts = [before, rf"'\x{_text(FORMAT).hex()}'::bytea"]
+    for name, kind in FIELDS:
+        expression = expressions[name]
+        part = _SQL[kind.removeprefix("optional ")].format(expression)
+        parts.append(rf"coalesce({part}, '\xffffffff'::bytea)" if kind.startswith("optional") else part)
+    return f"sha256({' || '.join(parts)})"
+
+
+def digest(entry: Mapping[str, Any], before: bytes) -> bytes:
+    """The hash of `entry` (values by the names of FIELDS) that follows `before`; 32 bytes."""
+    return hashlib.sha256(before + serialise(entry)).digest()
+
+
+def serialise(entry: Mapping[str, Any]) -> bytes:
+    """The bytes of an entry that its hash covers, without the hash before."""
+    return _text(FORMAT) + b"".join(_field(entry[name], kind) for name, kind in FIELDS)
+
+
+def _field(value: Any, kind: str) -> bytes:
+    if value is None:
+        return _NULL
+    match kind.removeprefix("optional "):
+        case "integer":
+            return struct.pack(">iq", 8, value)
+        case "text":
+            return _text(value)
+        case "digest":
+            return struct.pack(">i", len(value)) + bytes(value)
+        case _:
+            return struct.pack(">iq", 8, (value - _EPOCH) // dt.timedelta(microseconds=1))
+
+
+def _text(value: str) -> bytes:
+    encoded = value.encode()
+    return struct.pack(">i", len(encoded)) + encoded

@@ -1,0 +1,115 @@
+"""Operators: creating one, with the VIP levels and rules it starts from."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from zoneinfo import available_timezones
+
+from sqlalchemy import insert
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from dashboard import money
+from dashboard.errors import Conflict, Rejected
+from dashboard.models.operator import MoneyMode, Operator
+from dashboard.models.vip import Level, VipLevel, VipRule, VipRuleVersion
+
+WEEKS_PER_DAY_LIMIT = 4
+"""The weekly limit is this many daily limits: the ratio of the original table's diamond row."""
+DROP_PERCENT = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Starting:
+    """What a level starts from, in whole units of the currency."""
+
+    min_balance: int
+    max_balance: int
+    daily_limit: int
+    xp_from: int | None
+
+
+STARTING = {
+    Level.DEFAULT: Starting(-10_000, 1_000_000, 25_000, None),
+    Level.BRONZE: Starting(-10_000, 1_000_000, 50_000, 0),
+    Level.SILVER: Starting(-10_000, 1_000_000, 100_000, 1_000),
+    Level.GOLD: Starting(-15_000, 1_500_000, 150_000, 10_000),
+    Level.PLATINUM: Starting(-25_000, 2_500_000, 250_000, 50_000),
+    Level.DIAMOND: Starting(-50_000, 5_000_000, 500_000, 250_000),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What the environment may set for a new operator's default level and thresholds, in whole units."""
+
+    min_balance: int = -10_000
+    max_balance: int = 1_000_000
+    warning_threshold: int = 1_000
+    critical_threshold: int = 100
+
+
+def create(
+    session: Session,
+    *,
+    slug: str,
+    name: str,
+    currency: str,
+    timezone: str,
+    money_mode: MoneyMode,
+    currencies: Sequence[str],
+    defaults: Defaults,
+    now: dt.datetime,
+) -> int:
+    """Make an operator with the VIP table in its own currency and in `currencies`; returns its id.
+
+    Raises Rejected for a currency or time zone that does not exist, Conflict for a slug in use.
+    """
+    wanted = list(dict.fromkeys([currency, *currencies]))
+    for code in wanted:
+        if not money.is_currency(code):
+            raise Rejected(f"{code} is no currency code.", field="currency")
+    if timezone not in available_timezones():
+        raise Rejected(f"{timezone} is no time zone.", field="timezone")
+    operator = Operator(
+        slug=slug, name=name, currency=currency, timezone=timezone, money=money_mode, created_at=now
+    )
+    session.add(operator)
+    try:
+        session.flush()
+    except IntegrityError as error:
+        if "uq_operators_slug" in str(error.orig):
+            raise Conflict(f"There is already an operator called {slug}.", field="slug") from error
+        raise Rejected("A slug has 1 to 40 lower-case letters, digits and hyphens.", field="slug") from error
+    session.execute(
+        insert(VipLevel),
+        [
+            {"operator_id": operator.id, "level": level, "xp_from": starting.xp_from}
+            for level, starting in STARTING.items()
+        ],
+    )
+    rules = [
+        {"operator_id": operator.id, "level": level, "currency": code, **_figures(level, code, defaults)}
+        for code in wanted
+        for level in Level
+    ]
+    session.execute(insert(VipRule), rules)
+    session.execute(
+        insert(VipRuleVersion), [{**rule, "changed_by": "system", "changed_at": now} for rule in rules]
+    )
+    return operator.id
+
+
+def _figures(level: Level, currency: str, defaults: Defaults) -> dict[str, int]:
+    starting = STARTING[level]
+    is_default = level == Level.DEFAULT
+    whole = {
+        "min_balance": defaults.min_balance if is_default else starting.min_balance,
+        "max_balance": defaults.max_balance if is_default else starting.max_balance,
+        "daily_limit": starting.daily_limit,
+        "weekly_limit": starting.daily_limit * WEEKS_PER_DAY_LIMIT,
+        "warning_threshold": defaults.warning_threshold,
+        "critical_threshold": defaults.critical_threshold,
+    }
+    minor = {name: money.from_whole(units, currency) for name, units in whole.items()}
+    return {**minor, "drop_percent": DROP_PERCENT, "version": 1}

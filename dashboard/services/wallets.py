@@ -1,0 +1,94 @@
+"""A wallet's status: freezing, unfreezing and closing. Money moves in `balances` alone."""
+
+import datetime as dt
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from dashboard import money
+from dashboard.errors import Conflict, NotFound, Rejected
+from dashboard.models.wallet import WalletStatus
+from dashboard.services import staff_log
+from dashboard.services.actors import Actor
+
+# Balances first, then the wallet: the order of a change, so a freeze waits for changes in flight and
+# a change that comes later waits for the freeze and then sees it.
+_LOCK_BALANCES = text("""
+SELECT b.currency, b.real, b.pending FROM balances b WHERE b.player_id = :p ORDER BY b.currency FOR UPDATE
+""")
+_LOCK_WALLET = text("SELECT status FROM wallets WHERE player_id = :p AND operator_id = :operator FOR UPDATE")
+_MOVE = text("""
+UPDATE wallets SET status = :status, status_reason = :reason, status_by = :who, status_at = :now
+WHERE player_id = :p AND operator_id = :operator
+""")
+
+
+def freeze(session: Session, *, player_id: int, reason: str, actor: Actor, now: dt.datetime) -> None:
+    """Let the wallet take nothing but what must not wait. Once it returns, no debit slips through.
+
+    Raises NotFound, or Conflict when it is not active any more.
+    """
+    _move(
+        session,
+        player_id,
+        WalletStatus.FROZEN,
+        expected=WalletStatus.ACTIVE,
+        reason=reason,
+        actor=actor,
+        now=now,
+    )
+
+
+def unfreeze(session: Session, *, player_id: int, reason: str, actor: Actor, now: dt.datetime) -> None:
+    """Let a frozen wallet take everything again. Raises NotFound, or Conflict when it is not frozen."""
+    _move(
+        session,
+        player_id,
+        WalletStatus.ACTIVE,
+        expected=WalletStatus.FROZEN,
+        reason=reason,
+        actor=actor,
+        now=now,
+    )
+
+
+def close(session: Session, *, player_id: int, reason: str, actor: Actor, now: dt.datetime) -> None:
+    """Close the wallet for good; afterwards it takes reversals alone.
+
+    Raises NotFound, Conflict when it is closed already, Rejected while any balance has real money,
+    a debt, or money locked for withdrawals.
+    """
+    _move(session, player_id, WalletStatus.CLOSED, expected=None, reason=reason, actor=actor, now=now)
+
+
+def _move(
+    session: Session,
+    player_id: int,
+    wanted: WalletStatus,
+    *,
+    expected: WalletStatus | None,
+    reason: str,
+    actor: Actor,
+    now: dt.datetime,
+) -> None:
+    balances = session.execute(_LOCK_BALANCES, {"p": player_id}).all()
+    scope = {"p": player_id, "operator": actor.operator_id}
+    status = session.scalar(_LOCK_WALLET, scope)
+    if status is None:
+        raise NotFound("There is no such player.")
+    if status == WalletStatus.CLOSED or (expected is not None and status != expected):
+        raise Conflict(f"The wallet is {status}.")
+    if wanted == WalletStatus.CLOSED:
+        held = [
+            f"{money.show(row.real, row.currency)} {row.currency}"
+            for row in balances
+            if row.real or row.pending
+        ]
+        if held:
+            raise Rejected(
+                f"The wallet still holds {', '.join(held)}: pay it out or adjust it to zero first."
+            )
+    kept = None if wanted == WalletStatus.ACTIVE else reason
+    session.execute(_MOVE, {**scope, "status": wanted, "reason": kept, "who": actor.id or None, "now": now})
+    action = "wallet.unfrozen" if wanted == WalletStatus.ACTIVE else f"wallet.{wanted}"
+    staff_log.record(session, actor, action, player_id=player_id, details={"reason": reason}, now=now)
