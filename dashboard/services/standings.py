@@ -224,6 +224,30 @@ def _locate(
 
 
 def _located(row: Row[Any]) -> Located:
-    cells = tuple[Any, ...](row)
-    rule = vip.Rule(row.vip_level, row.currency, *cells[11:19]) if row.rule_version is not None else None
-    return Located(*cells[:10], rule)
+    rule = None
+    if row.rule_version is not None:
+        rule = vip.Rule(
+            level=row.vip_level,
+            currency=row.currency,
+            min_balance=row.min_balance,
+            max_balance=row.max_balance,
+            daily_limit=row.daily_limit,
+            weekly_limit=row.weekly_limit,
+            warning_threshold=row.warning_threshold,
+            critical_threshold=row.critical_threshold,
+            drop_percent=row.drop_percent,
+            version=row.rule_version,
+        )
+    return Located(
+        operator_id=row.operator_id,
+        timezone=row.timezone,
+        status=row.status,
+        agent_id=row.agent_id,
+        real=row.real,
+        bonus=row.bonus,
+        pending=row.pending,
+        active_hours=row.active_hours,
+        version=row.version,
+        currency=row.currency,
+        rule=rule,
+    )

@@ -1,0 +1,189 @@
+"""Keeping VIP rules and levels: editing a rule with its versions, xp, and a level set by hand.
+
+What the rules say about a change is judged in `vip`, which is pure.
+"""
+
+import datetime as dt
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Row, insert, select, text, update
+from sqlalchemy.orm import Session
+
+from dashboard.errors import Conflict, NotFound, Rejected
+from dashboard.models.vip import Level, VipLevel, VipLevelChange, VipRule, VipRuleVersion
+from dashboard.services import staff_log, vip
+from dashboard.services.actors import Actor
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The figures of a rule, in minor units of its currency; `drop_percent` in percent."""
+
+    min_balance: int
+    max_balance: int
+    daily_limit: int
+    weekly_limit: int
+    warning_threshold: int
+    critical_threshold: int
+    drop_percent: int
+
+
+def edit_rule(
+    session: Session,
+    *,
+    level: Level,
+    currency: str,
+    figures: Figures,
+    seen_version: int,
+    actor: Actor,
+    now: dt.datetime,
+) -> int:
+    """Put new figures in force and keep them as the next version; returns that version.
+
+    Changes that are in flight are judged by the rule that they read. Raises NotFound, Rejected at
+    the field that is out of range, Conflict when somebody edited the rule after `seen_version`.
+    """
+    _refuse_out_of_range(figures)
+    key = {"operator_id": actor.operator_id, "level": level, "currency": currency}
+    rule = session.scalar(select(VipRule).filter_by(**key).with_for_update())
+    if rule is None:
+        raise NotFound("There is no such rule.")
+    if rule.version != seen_version:
+        raise Conflict(f"Somebody changed this rule in between: it is at version {rule.version} now.")
+    before = {name: getattr(rule, name) for name in asdict(figures)}
+    version = seen_version + 1
+    session.execute(update(VipRule).filter_by(**key).values(**asdict(figures), version=version))
+    session.execute(
+        insert(VipRuleVersion).values(
+            **key, **asdict(figures), version=version, changed_by=actor.reference, changed_at=now
+        )
+    )
+    changed = {
+        name: f"{before[name]} → {figure}"
+        for name, figure in asdict(figures).items()
+        if before[name] != figure
+    }
+    details = {"level": str(level), "currency": currency, "version": version, **changed}
+    staff_log.record(session, actor, "vip_rule.edited", details=details, now=now)
+    return version
+
+
+def set_level(
+    session: Session, *, player_id: int, level: Level, reason: str, actor: Actor, now: dt.datetime
+) -> None:
+    """Give a player a level by hand; xp stay as they are, and the next gain may raise it further.
+
+    Raises NotFound, or Conflict when the player has that level already.
+    """
+    wallet = _lock_wallet(session, player_id, actor)
+    if wallet.vip_level == level:
+        raise Conflict(f"The player is already {level}.")
+    session.execute(
+        text("UPDATE wallets SET vip_level = :level, xp = 0 WHERE player_id = :p"),
+        {"level": level, "p": player_id},
+    )
+    _keep_level_change(
+        session, wallet, level=level, total_xp=wallet.total_xp, reason=reason, actor=actor, now=now
+    )
+    details = {"from": wallet.vip_level, "to": str(level), "reason": reason}
+    staff_log.record(
+        session,
+        actor,
+        "vip_level.set",
+        player_id=player_id,
+        details=details,
+        operator_id=wallet.operator_id,
+        now=now,
+    )
+
+
+def add_xp(session: Session, *, player_id: int, xp: int, reason: str, actor: Actor, now: dt.datetime) -> str:
+    """Add xp (not negative) and raise the level at once where the total reaches one; returns the level.
+
+    A level never falls by this, so one that was set by hand stays until xp reach a higher one.
+    Raises NotFound.
+    """
+    wallet = _lock_wallet(session, player_id, actor)
+    total_xp = wallet.total_xp + xp
+    thresholds = session.execute(
+        select(VipLevel.level, VipLevel.xp_from).filter_by(operator_id=wallet.operator_id)
+    )
+    reached = vip.level_for(
+        total_xp, {row.level: row.xp_from for row in thresholds if row.xp_from is not None}
+    )
+    ranks = list(Level)
+    level = max(Level(wallet.vip_level), Level(reached), key=ranks.index)
+    rises = level != wallet.vip_level
+    session.execute(
+        text("UPDATE wallets SET vip_level = :level, xp = :xp, total_xp = :total WHERE player_id = :p"),
+        {"level": level, "xp": 0 if rises else wallet.xp + xp, "total": total_xp, "p": player_id},
+    )
+    if rises:
+        _keep_level_change(
+            session, wallet, level=level, total_xp=total_xp, reason=reason, actor=actor, now=now
+        )
+    return level
+
+
+def _refuse_out_of_range(figures: Figures) -> None:
+    checks = [
+        ("min_balance", figures.min_balance <= 0, "The minimum is a credit line: zero or below."),
+        ("max_balance", figures.max_balance > 0, "The maximum must be above zero."),
+        ("daily_limit", figures.daily_limit > 0, "The daily limit must be above zero."),
+        (
+            "weekly_limit",
+            figures.weekly_limit >= figures.daily_limit,
+            "The weekly limit must not be below the daily limit.",
+        ),
+        (
+            "critical_threshold",
+            figures.critical_threshold >= 0,
+            "The critical threshold must not be negative.",
+        ),
+        (
+            "warning_threshold",
+            figures.warning_threshold >= figures.critical_threshold,
+            "The warning threshold must not be below the critical threshold.",
+        ),
+        ("drop_percent", 1 <= figures.drop_percent <= 100, "The drop is a percentage from 1 to 100."),
+    ]
+    for field, holds, message in checks:
+        if not holds:
+            raise Rejected(message, field=field)
+
+
+def _lock_wallet(session: Session, player_id: int, actor: Actor) -> Row[Any]:
+    wallet = session.execute(
+        text("""
+        SELECT player_id, operator_id, vip_level, xp, total_xp FROM wallets WHERE player_id = :p FOR UPDATE
+        """),
+        {"p": player_id},
+    ).one_or_none()
+    if wallet is None or not actor.serves(wallet.operator_id):
+        raise NotFound("There is no such player.")
+    return wallet
+
+
+def _keep_level_change(
+    session: Session,
+    wallet: Row[Any],
+    *,
+    level: str,
+    total_xp: int,
+    reason: str,
+    actor: Actor,
+    now: dt.datetime,
+) -> None:
+    session.execute(
+        insert(VipLevelChange).values(
+            player_id=wallet.player_id,
+            operator_id=wallet.operator_id,
+            from_level=wallet.vip_level,
+            to_level=level,
+            reason=reason,
+            total_xp=total_xp,
+            changed_by=actor.reference,
+            changed_at=now,
+        )
+    )
