@@ -173,13 +173,10 @@ def unfinished() -> Path:
 
 
 def asset_sources() -> list[Path]:
-    """What the built files depend on. Templates are among them: they name the icons."""
-    ours = [
-        *(ROOT / "static").glob("css/*"),
-        *(ROOT / "static").glob("js/*"),
-        *(ROOT / "templates").rglob("*.html"),
-    ]
-    return [ASSETS / "package-lock.json", ASSETS / "build.py", *sorted(ours)]
+    """What the built files depend on. Templates and views are among them: they name the icons."""
+    ours = [*(ROOT / "static").glob("css/*"), *(ROOT / "static").glob("js/*")]
+    naming = [*(ROOT / "templates").rglob("*.html"), *(ROOT / "dashboard" / "views").rglob("*.py")]
+    return [ASSETS / "package-lock.json", ASSETS / "build.py", *sorted(ours), *sorted(naming)]
 
 
 def assets_are_built() -> bool:

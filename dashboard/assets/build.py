@@ -22,9 +22,8 @@ CSS_ORDER = ("reset", "tokens", "base", "layout", "components", "charts", "pages
 # htmx must come first. Loaded as files of their own, htmx may start before an extension is registered,
 # and the page would stand without its guard.
 HTMX_PARTS = ("htmx.min.js", "ext/hx-csp.min.js", "ext/hx-sse.min.js")
-ICON_CALL = re.compile(r"""\bicon\(\s*["']([a-z0-9-]+)["']""")
-EXTRA_ICONS: tuple[str, ...] = ()
-"""Icons that no template names literally."""
+# icon("name") and icon="name" in templates; icon="name" and "icon": "name" in views.
+ICON_NAME = re.compile(r"""\bicon["']?\s*[(=:]\s*["']([a-z0-9-]+)["']""")
 
 
 def main() -> None:
@@ -54,11 +53,9 @@ def sources(manifest: dict[str, str]) -> Iterator[tuple[str, bytes]]:
 
 
 def icon_names() -> list[str]:
-    """Every icon that a template asks for by `icon("name")`."""
-    found = set(EXTRA_ICONS)
-    for template in (ROOT / "templates").rglob("*.html"):
-        found.update(ICON_CALL.findall(template.read_text()))
-    return sorted(found)
+    """Every icon that a template or a view names literally."""
+    sources = [*(ROOT / "templates").rglob("*.html"), *(ROOT / "dashboard" / "views").rglob("*.py")]
+    return sorted({name for source in sources for name in ICON_NAME.findall(source.read_text())})
 
 
 def sprite(names: list[str]) -> bytes:

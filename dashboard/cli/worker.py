@@ -1,0 +1,17 @@
+"""`worker`: the jobs alone."""
+
+import click
+
+from dashboard import database, jobs, process
+
+
+@click.command()
+@click.option("--child", is_flag=True, hidden=True, help="Started by `run`, which has prepared the database.")
+def command(child: bool) -> None:
+    """Start the worker alone, and stay until Ctrl-C."""
+    if child:
+        process.end_with_parent()
+        jobs.work()
+        return
+    with database.ready():
+        jobs.work()

@@ -1,0 +1,36 @@
+"""What is done once a day: an anchor for the day that ended, and proof that nothing differs."""
+
+from functools import cache
+
+import procrastinate
+from flask import Flask
+
+import dashboard
+from dashboard import db
+
+tasks = procrastinate.Blueprint()
+
+
+@cache
+def _app() -> Flask:
+    return dashboard.create_app()
+
+
+@tasks.periodic(cron="5 0 * * *")
+@tasks.task(name="anchor", queueing_lock="anchor")
+def anchor(timestamp: int) -> None:
+    """Take the daily anchor, at 00:05 UTC."""
+    from dashboard.services import anchors  # noqa: PLC0415 - the queue is read by commands that need no services
+
+    with _app().app_context(), db.writing() as session:
+        anchors.take(session)
+
+
+@tasks.periodic(cron="10 3 * * *")
+@tasks.task(name="verify", queueing_lock="verify")
+def verify(timestamp: int) -> None:
+    """Verify everything and record the result, at 03:10 UTC."""
+    from dashboard.services import audit  # noqa: PLC0415 - the queue is read by commands that need no services
+
+    with _app().app_context():
+        audit.verify_and_record()
