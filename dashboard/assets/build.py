@@ -17,8 +17,6 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 PACKAGES = HERE / "node_modules"
 OUT = ROOT / "static" / "dist"
-# Later layers win, whatever the specificity. A file of another name comes last, in a layer of its own name.
-CSS_ORDER = ("reset", "tokens", "base", "layout", "components", "charts", "pages", "utilities")
 # htmx must come first. Loaded as files of their own, htmx may start before an extension is registered,
 # and the page would stand without its guard.
 HTMX_PARTS = ("htmx.min.js", "ext/hx-csp.min.js", "ext/hx-sse.min.js")
@@ -76,16 +74,9 @@ def sprite(names: list[str]) -> bytes:
 
 
 def stylesheet(manifest: dict[str, str]) -> bytes:
-    """Our CSS files as one, each in the layer of its name; `url(dist/NAME)` becomes the built name."""
-    files = {path.stem: path for path in (ROOT / "static" / "css").glob("*.css")}
-    order = [name for name in CSS_ORDER if name in files] + sorted(set(files) - set(CSS_ORDER))
-    parts = [f"@layer {', '.join(order)};"] if order else []
-    for name in order:
-        text = re.sub(
-            r"url\(dist/([\w.-]+)\)", lambda found: f"url({manifest[found[1]]})", files[name].read_text()
-        )
-        parts.append(f"@layer {name} {{\n{text.strip()}\n}}")
-    return ("\n".join(parts) + "\n").encode()
+    """Our CSS files as one, in the order of their names; `url(dist/NAME)` becomes the built name."""
+    text = "\n".join(path.read_text().strip() for path in sorted((ROOT / "static" / "css").glob("*.css")))
+    return re.sub(r"url\(dist/([\w.-]+)\)", lambda found: f"url({manifest[found[1]]})", text).encode()
 
 
 def write(folder: Path, name: str, data: bytes) -> str:

@@ -9,6 +9,7 @@ import dashboard
 from dashboard import db
 
 tasks = procrastinate.Blueprint()
+_RETRY = procrastinate.RetryStrategy(max_attempts=5, wait=300)
 
 
 @cache
@@ -17,7 +18,7 @@ def _app() -> Flask:
 
 
 @tasks.periodic(cron="5 0 * * *")
-@tasks.task(name="anchor", queueing_lock="anchor")
+@tasks.task(name="anchor", queueing_lock="anchor", retry=_RETRY)
 def anchor(timestamp: int) -> None:
     """Take the daily anchor, at 00:05 UTC."""
     from dashboard.services import anchors  # noqa: PLC0415 - the queue is read by commands that need no services
@@ -27,7 +28,7 @@ def anchor(timestamp: int) -> None:
 
 
 @tasks.periodic(cron="10 3 * * *")
-@tasks.task(name="verify", queueing_lock="verify")
+@tasks.task(name="verify", queueing_lock="verify", retry=_RETRY)
 def verify(timestamp: int) -> None:
     """Verify everything and record the result, at 03:10 UTC."""
     from dashboard.services import audit  # noqa: PLC0415 - the queue is read by commands that need no services
