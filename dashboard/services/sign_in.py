@@ -96,6 +96,14 @@ class SignedIn:
 
 
 @dataclass(frozen=True)
+class Opened:
+    """A session that was just opened. The id is the browser's secret: it is kept nowhere else."""
+
+    session_id: str
+    actor: Actor
+
+
+@dataclass(frozen=True)
 class Attempt:
     """A sign-in that was counted and waits for its password to be judged."""
 
@@ -145,8 +153,8 @@ def begin(
 
 def finish(
     session: Session, attempt: Attempt, *, fits: bool, user_agent: str, now: dt.datetime
-) -> str | None:
-    """Open a session and return its new id, or None when the attempt failed; both are logged.
+) -> Opened | None:
+    """Open a session and return it, or None when the attempt failed; both are logged.
 
     Only a hash of the id is kept. A failure is returned, not raised: it has to be committed.
     """
@@ -177,7 +185,7 @@ def finish(
         request_id=attempt.request_id,
     )
     staff_log.record(session, actor, "session.started", now=now)
-    return session_id
+    return Opened(session_id, actor)
 
 
 def resolve(

@@ -1,0 +1,1 @@
+"""From HTTP to one service call or query, and back. One blueprint per area; no arithmetic, no `select`."""

@@ -1,0 +1,71 @@
+"""What happens around every view: an id and a log line, and the checks that come before it.
+
+The order matters: first whether the request comes from our own pages, then who asks, and only then the
+CSRF token. So a form that outlived its session is answered with a sign-in (401), not with a bad token.
+"""
+
+import secrets
+import time
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, g, request
+from flask.typing import ResponseReturnValue
+from flask_wtf import CSRFProtect
+
+from dashboard import log
+from dashboard.errors import Forbidden
+from dashboard.views import access
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+csrf = CSRFProtect()
+
+
+def init_app(app: Flask) -> None:
+    """Surround every request of the application."""
+    app.config["WTF_CSRF_CHECK_DEFAULT"] = False  # `_check` does, after it knows who asks
+    csrf.init_app(app)
+    app.before_request(_begin)
+    app.before_request(_check)
+    app.after_request(_end)
+
+
+def _begin() -> None:
+    g.request_id = secrets.token_hex(6)
+    g.begun = time.perf_counter()
+
+
+def _check() -> ResponseReturnValue | None:
+    if request.routing_exception is not None:
+        return None  # no such page or method; told as such
+    if request.method not in SAFE_METHODS and not _is_from_here():
+        raise Forbidden("This was sent from another site, and nothing was done.")
+    refused = access.guard()
+    if refused is None:
+        csrf.protect()
+    return refused
+
+
+def _is_from_here() -> bool:
+    """Browsers say where a request comes from; whatever says nothing still needs the token."""
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site in {"same-origin", "none"}
+    origin = request.headers.get("Origin")
+    return origin is None or urlsplit(origin).netloc == request.host
+
+
+def _end(response: Response) -> Response:
+    who = access.known()
+    log.event(
+        "request",
+        request_id=g.request_id,
+        user_id=who.actor.id if who else None,
+        operator_id=who.operator.id if who else None,
+        method=request.method,
+        path=request.path,
+        endpoint=request.endpoint,
+        status=response.status_code,
+        duration_ms=round((time.perf_counter() - g.begun) * 1000),
+    )
+    return response

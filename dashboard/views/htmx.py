@@ -1,0 +1,65 @@
+"""What htmx asks for and what it is told, for views that answer it and plain browsers alike."""
+
+import json
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Response, flash, make_response, redirect, request
+from flask.typing import ResponseReturnValue
+
+
+def is_htmx() -> bool:
+    """Whether htmx sent this, and will put the answer into the page that is open."""
+    return "HX-Request" in request.headers and "HX-History-Restore-Request" not in request.headers
+
+
+def wants_partial() -> bool:
+    """Whether a part of a page is the right answer; a boosted link and the back button want all of it."""
+    return is_htmx() and "HX-Boosted" not in request.headers
+
+
+def current_path() -> str:
+    """Path and query of the page that htmx stands on, or of this request where it does not say."""
+    if "HX-Current-URL" not in request.headers:
+        return request.full_path.rstrip("?")
+    url = urlsplit(request.headers["HX-Current-URL"])
+    return (url.path or "/") + (f"?{url.query}" if url.query else "")
+
+
+def trigger(response: Response, name: str, detail: dict[str, Any] | None = None) -> Response:
+    """Have the browser send itself the event `name`; several may ride on one answer."""
+    events = json.loads(response.headers.get("HX-Trigger", "{}"))
+    response.headers["HX-Trigger"] = json.dumps({**events, name: detail or {}})
+    return response
+
+
+def with_toast(
+    answer: ResponseReturnValue,
+    message: str,
+    *,
+    href: str | None = None,
+    link: str | None = None,
+    kind: str = "ok",
+) -> Response:
+    """The answer to an htmx request, with a toast. `kind`: ok, info, warn, bad; `link`: what `href` says."""
+    return trigger(make_response(answer), "toast", _toast(message, href, link, kind))
+
+
+def redirect_with_toast(
+    location: str, message: str, *, href: str | None = None, link: str | None = None, kind: str = "ok"
+) -> Response:
+    """See `location` (303), where the page then shows the toast; htmx is sent there too."""
+    flash(_toast(message, href, link, kind), kind)  # type: ignore[arg-type]  # any JSON value goes through
+    return see(location)
+
+
+def see(location: str) -> Response:
+    """Have the browser open a page next, whichever way it asked."""
+    if is_htmx():
+        return Response(status=204, headers={"HX-Redirect": location})
+    return make_response(redirect(location, 303))
+
+
+def _toast(message: str, href: str | None, link: str | None, kind: str) -> dict[str, str]:
+    given = {"message": message, "href": href, "link": link, "kind": kind}
+    return {name: value for name, value in given.items() if value is not None}

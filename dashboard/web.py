@@ -1,0 +1,81 @@
+"""The web application: wiring only. What a request meets on its way stands in `views/edge.py`."""
+
+import re
+from typing import Any
+
+from flask import Flask
+from jinja2 import StrictUndefined
+from whitenoise import WhiteNoise
+
+from dashboard import keys, roles
+from dashboard.config import ROOT, settings
+from dashboard.db import alchemy
+from dashboard.views import access, auth, earnings, edge, errors, headers, health, presenting
+
+BLUEPRINTS = (auth.bp, earnings.bp, health.bp)
+REQUEST_THREADS = 20
+
+
+def create_app(**overrides: Any) -> Flask:
+    """The web application; `overrides` replace entries of its configuration.
+
+    Raises RuntimeError when a route names no permission.
+    """
+    app = Flask("dashboard", root_path=str(ROOT), template_folder="templates", static_folder=None)
+    app.jinja_options = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
+    app.config.update(_configuration(overrides), **overrides)
+    alchemy.init_app(app)
+    access.init_app(app)
+    edge.init_app(app)
+    headers.init_app(app)
+    errors.init_app(app)
+    presenting.init_app(app)
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    access.check_routes(app)
+    _serve_files(app)
+    return app
+
+
+def _configuration(overrides: dict[str, Any]) -> dict[str, Any]:
+    at = settings()
+    return {
+        "SECRET_KEY": overrides.get("SECRET_KEY") or keys.session_key(),
+        "SQLALCHEMY_DATABASE_URI": overrides.get("SQLALCHEMY_DATABASE_URI") or roles.url_for("app"),
+        "SQLALCHEMY_ENGINE_OPTIONS": {
+            "pool_size": REQUEST_THREADS,
+            "max_overflow": 5,
+            "pool_timeout": 3,
+            "pool_use_lifo": True,
+            # When the database restarts, the first lost connection empties the pool: no need for pings.
+            "pool_pre_ping": False,
+            "hide_parameters": True,  # an error never quotes what was typed
+            "connect_args": {"connect_timeout": 3, "application_name": "purser-web"},
+        },
+        "SESSION_COOKIE_NAME": "__Host-purser" if at.secure_cookies else "purser",
+        "SESSION_COOKIE_SECURE": at.secure_cookies,
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "SESSION_COOKIE_PATH": "/",
+        "WTF_CSRF_TIME_LIMIT": None,  # the token dies with the session; an hour would break a page left open
+        "MAX_CONTENT_LENGTH": 256 * 1024,
+        "TRUSTED_HOSTS": list(at.trusted_hosts),
+    }
+
+
+def _serve_files(app: Flask) -> None:
+    """Fingerprinted files may be kept for ever; before the asset build there is nothing to serve."""
+    if presenting.DIST.is_dir():
+        app.wsgi_app = WhiteNoise(  # type: ignore[method-assign]
+            app.wsgi_app,
+            root=str(presenting.DIST),
+            prefix="static/dist/",
+            max_age=60,
+            immutable_file_test=lambda _path, url: re.search(r"\.[0-9a-f]{12}\.\w+$", url) is not None,
+            add_headers_function=_protect_file,
+        )
+
+
+def _protect_file(served: Any, _path: str, _url: str) -> None:
+    served["X-Content-Type-Options"] = "nosniff"
+    served["Cross-Origin-Resource-Policy"] = "same-origin"
