@@ -8,11 +8,12 @@ from jinja2 import StrictUndefined
 from whitenoise import WhiteNoise
 
 from dashboard import keys, roles
+from dashboard import live as live_updates
 from dashboard.config import ROOT, settings
 from dashboard.db import alchemy
-from dashboard.views import access, auth, earnings, edge, errors, headers, health, presenting
+from dashboard.views import access, auth, earnings, edge, errors, headers, health, live, presenting
 
-BLUEPRINTS = (auth.bp, earnings.bp, health.bp)
+BLUEPRINTS = (auth.bp, earnings.bp, health.bp, live.bp)
 REQUEST_THREADS = 20
 
 
@@ -30,6 +31,7 @@ def create_app(**overrides: Any) -> Flask:
     headers.init_app(app)
     errors.init_app(app)
     presenting.init_app(app)
+    live_updates.init_app(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     access.check_routes(app)

@@ -64,7 +64,12 @@ def edit_rule(
         for name, figure in asdict(figures).items()
         if before[name] != figure
     }
-    details = {"level": str(level), "currency": currency, "version": version, **changed}
+    details: staff_log.Details = {
+        "level": str(level),
+        "currency": currency,
+        "version": version,
+        **changed,
+    }
     staff_log.record(session, actor, "vip_rule.edited", details=details, now=now)
     return version
 
