@@ -20,6 +20,7 @@ OUT = ROOT / "static" / "dist"
 # htmx must come first. Loaded as files of their own, htmx may start before an extension is registered,
 # and the page would stand without its guard.
 HTMX_PARTS = ("htmx.min.js", "ext/hx-csp.min.js", "ext/hx-sse.min.js")
+TEMPLATE_COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
 # icon("name") and icon="name" in templates; icon="name" and "icon": "name" in views.
 ICON_NAME = re.compile(r"""\bicon["']?\s*[(=:]\s*["']([a-z0-9-]+)["']""")
 
@@ -53,7 +54,8 @@ def sources(manifest: dict[str, str]) -> Iterator[tuple[str, bytes]]:
 def icon_names() -> list[str]:
     """Every icon that a template or a view names literally."""
     sources = [*(ROOT / "templates").rglob("*.html"), *(ROOT / "dashboard" / "views").rglob("*.py")]
-    return sorted({name for source in sources for name in ICON_NAME.findall(source.read_text())})
+    texts = [TEMPLATE_COMMENT.sub("", source.read_text()) for source in sources]
+    return sorted({name for text in texts for name in ICON_NAME.findall(text)})
 
 
 def sprite(names: list[str]) -> bytes:
