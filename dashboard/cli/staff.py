@@ -1,0 +1,80 @@
+"""`staff`: who can sign in, made and helped by whoever administers the machine."""
+
+import secrets
+
+import click
+
+from dashboard import clock, database, db
+from dashboard.models.login import Role
+from dashboard.services import passwords, staff
+
+_GENERATED_BYTES = 18  # 24 characters
+
+
+@click.group()
+def command() -> None:
+    """Members of staff and partner users."""
+
+
+def _password_options(function: click.decorators.FC) -> click.decorators.FC:
+    return click.option(
+        "--generate",
+        is_flag=True,
+        help="Make a password and show it once, instead of asking for one.",
+    )(function)
+
+
+@command.command()
+@click.option("--operator", "slug", required=True, help="The operator's slug.")
+@click.option("--email", required=True)
+@click.option("--name", required=True)
+@click.option("--role", required=True, type=click.Choice([role.value for role in Role]))
+@_password_options
+def create(*, slug: str, email: str, name: str, role: str, generate: bool) -> None:
+    """Make a login."""
+    password = _password(generate)
+    with database.application(), db.writing() as session:
+        login_id = staff.create(
+            session,
+            operator_id=staff.get_operator_id(session, slug=slug),
+            email=email,
+            name=name,
+            role=Role(role),
+            password=password,
+            now=clock.now(),
+        )
+    click.echo(f"{role.capitalize()} {email} can sign in (login {login_id}).")
+    _show(password, generate)
+
+
+@command.command("reset-password")
+@click.option("--operator", "slug", required=True, help="The operator's slug.")
+@click.option("--email", required=True)
+@_password_options
+def reset_password(*, slug: str, email: str, generate: bool) -> None:
+    """Give a login a new password; it is unlocked, and its sessions end."""
+    password = _password(generate)
+    with database.application(), db.writing() as session:
+        ended = staff.reset_password(
+            session,
+            operator_id=staff.get_operator_id(session, slug=slug),
+            email=email,
+            password=password,
+            now=clock.now(),
+        )
+    click.echo(f"{email} has a new password; {ended} sessions ended.")
+    _show(password, generate)
+
+
+def _password(generate: bool) -> str:
+    """One that was typed twice, or one that nobody could guess."""
+    if generate:
+        return secrets.token_urlsafe(_GENERATED_BYTES)
+    text = f"Password (at least {passwords.LENGTH_MIN} characters)"
+    typed: str = click.prompt(text, hide_input=True, confirmation_prompt=True)
+    return typed
+
+
+def _show(password: str, generate: bool) -> None:
+    if generate:
+        click.echo(f"Password, shown this once: {password}")
