@@ -43,13 +43,14 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """An outcome and the entry that it comes from."""
+    """An outcome, the entry that it comes from, and when."""
 
     player_id: int
     currency: str
     operator_id: int
     sequence: int | None
     outcome: Outcome
+    at: dt.datetime
 
 
 def judge(rule: Rule, *, real_before: int, real_after: int, risk_score: int | None = None) -> Outcome:
@@ -86,10 +87,11 @@ def _is_clear(real: int, threshold: int) -> bool:
 _RAISE = text("""
 INSERT INTO alerts AS a (player_id, operator_id, currency, type, severity, peak, threshold, sequence,
                          raised_at, last_hit_at)
-SELECT h.*, CAST(:now AS timestamptz), CAST(:now AS timestamptz)
+SELECT h.*, h.at
 FROM unnest(CAST(:player_ids AS bigint[]), CAST(:operator_ids AS bigint[]), CAST(:currencies AS text[]),
             CAST(:types AS text[]), CAST(:severities AS text[]), CAST(:values AS bigint[]),
-            CAST(:thresholds AS bigint[]), CAST(:sequences AS bigint[])) AS h
+            CAST(:thresholds AS bigint[]), CAST(:sequences AS bigint[]), CAST(:times AS timestamptz[]))
+  AS h(player_id, operator_id, currency, type, severity, value, threshold, sequence, at)
 ON CONFLICT (player_id, currency, type) WHERE state <> 'resolved' DO UPDATE SET
   hits = a.hits + 1,
   last_hit_at = excluded.last_hit_at,
@@ -102,15 +104,15 @@ RETURNING a.type
 """)
 
 _CLOSE = text("""
-UPDATE alerts a SET state = 'resolved', resolved_at = :now, resolved_by = 'system'
-FROM unnest(CAST(:player_ids AS bigint[]), CAST(:currencies AS text[]), CAST(:types AS text[]))
-  AS c(player_id, currency, type)
+UPDATE alerts a SET state = 'resolved', resolved_at = c.at, resolved_by = 'system'
+FROM unnest(CAST(:player_ids AS bigint[]), CAST(:currencies AS text[]), CAST(:types AS text[]),
+            CAST(:times AS timestamptz[])) AS c(player_id, currency, type, at)
 WHERE a.player_id = c.player_id AND a.currency = c.currency AND a.type = c.type AND a.state <> 'resolved'
 RETURNING a.type
 """)
 
 
-def apply(session: Session, placed: Sequence[Placed], *, now: dt.datetime) -> None:
+def apply(session: Session, placed: Sequence[Placed]) -> None:
     """Raise and close what the outcomes say; the balances must be locked. Two statements at most.
 
     No two outcomes may be of the same balance: the statements work on sets.
@@ -118,7 +120,6 @@ def apply(session: Session, placed: Sequence[Placed], *, now: dt.datetime) -> No
     hits = [(place, hit) for place in placed for hit in place.outcome.hits]
     if hits:
         parameters = {
-            "now": now,
             "player_ids": [place.player_id for place, _ in hits],
             "operator_ids": [place.operator_id for place, _ in hits],
             "currencies": [place.currency for place, _ in hits],
@@ -127,15 +128,16 @@ def apply(session: Session, placed: Sequence[Placed], *, now: dt.datetime) -> No
             "values": [hit.value for _, hit in hits],
             "thresholds": [hit.threshold for _, hit in hits],
             "sequences": [place.sequence for place, _ in hits],
+            "times": [place.at for place, _ in hits],
         }
         session.execute(_RAISE, parameters)
     closes = [(place, alert_type) for place in placed for alert_type in place.outcome.closes]
     if closes:
         parameters = {
-            "now": now,
             "player_ids": [place.player_id for place, _ in closes],
             "currencies": [place.currency for place, _ in closes],
             "types": [alert_type for _, alert_type in closes],
+            "times": [place.at for place, _ in closes],
         }
         session.execute(_CLOSE, parameters)
 

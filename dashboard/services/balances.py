@@ -210,8 +210,8 @@ def post_many(session: Session, changes: Sequence[Dated], *, with_alerts: bool) 
 
     For moving in and for whatever the rules never refuse. Changes whose key is known are passed
     over; balances that do not exist yet are made. Locks the balances in order and share-locks the
-    wallets. `with_alerts` raises and closes alerts as single changes do, all with the time of the
-    first change. Returns the entries written, in no particular order.
+    wallets. `with_alerts` raises and closes alerts as single changes do, each at the time of its
+    change. Returns the entries written, in no particular order.
     """
     wanted = sorted(changes, key=lambda dated: (dated.request.player_id, dated.request.currency))
     requests = [dated.request for dated in wanted]
@@ -234,7 +234,7 @@ def post_many(session: Session, changes: Sequence[Dated], *, with_alerts: bool) 
             _placed(entry, located[entry.player_id, entry.currency], scores[entry.player_id, entry.currency])
             for entry in entries
         ]
-        alerts.apply(session, placed, now=wanted[0].at)
+        alerts.apply(session, placed)
     return entries
 
 
@@ -268,8 +268,8 @@ def record_refusal(session: Session, *, refused: ChangeRefused, actor: Actor, no
     limit = min(use.limit for use in exceeded)
     hit = alerts.Hit(AlertType.LIMIT_EXCEEDED, Severity.WARNING, abs(request.real_delta), limit)
     outcome = alerts.Outcome((hit,), ())
-    placed = alerts.Placed(request.player_id, request.currency, operator_id, None, outcome)
-    alerts.apply(session, [placed], now=now)
+    placed = alerts.Placed(request.player_id, request.currency, operator_id, None, outcome, now)
+    alerts.apply(session, [placed])
 
 
 def canonical(metadata: Mapping[str, int | str]) -> str:
@@ -386,7 +386,9 @@ def _outcome(
 
 def _placed(entry: Entry, located: Located, score: risk.Score | None) -> alerts.Placed:
     outcome = _outcome(located, entry.real_delta, score)
-    return alerts.Placed(entry.player_id, entry.currency, located.operator_id, entry.sequence, outcome)
+    return alerts.Placed(
+        entry.player_id, entry.currency, located.operator_id, entry.sequence, outcome, entry.created_at
+    )
 
 
 def _post(
@@ -402,9 +404,9 @@ def _post(
     posting = _posting(request, locked, actor=actor, now=now, score=judgement.risk, original=original)
     (entry,) = journal.append(session, [posting])
     placed = alerts.Placed(
-        request.player_id, request.currency, locked.operator_id, entry.sequence, judgement.alerts
+        request.player_id, request.currency, locked.operator_id, entry.sequence, judgement.alerts, now
     )
-    alerts.apply(session, [placed], now=now)
+    alerts.apply(session, [placed])
     return BalanceChange(entry, judgement)
 
 
