@@ -47,8 +47,7 @@ def sources(manifest: dict[str, str]) -> Iterator[tuple[str, bytes]]:
     yield "inter-ext.woff2", (inter / "inter-latin-ext-wght-normal.woff2").read_bytes()
     yield "icons.svg", sprite(icon_names())
     yield "app.css", stylesheet(manifest)
-    for path in sorted((ROOT / "static" / "js").glob("*.js")):
-        yield path.name, path.read_bytes()
+    yield "app.js", joined("js").encode()
 
 
 def icon_names() -> list[str]:
@@ -69,16 +68,20 @@ def sprite(names: list[str]) -> bytes:
         if drawn is None:
             raise SystemExit(f"{path} is no SVG.")
         parts.append(
-            f'<symbol id="{name}" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" '
+            f'<symbol id="{name}" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="1.75" '
             f'stroke-linecap="round" stroke-linejoin="round">{drawn[1].strip()}</symbol>'
         )
     return ("".join(parts) + "</svg>\n").encode()
 
 
 def stylesheet(manifest: dict[str, str]) -> bytes:
-    """Our CSS files as one, in the order of their names; `url(dist/NAME)` becomes the built name."""
-    text = "\n".join(path.read_text().strip() for path in sorted((ROOT / "static" / "css").glob("*.css")))
-    return re.sub(r"url\(dist/([\w.-]+)\)", lambda found: f"url({manifest[found[1]]})", text).encode()
+    """Our CSS as one file; `url(dist/NAME)` becomes the built name."""
+    return re.sub(r"url\(dist/([\w.-]+)\)", lambda found: f"url({manifest[found[1]]})", joined("css")).encode()
+
+
+def joined(kind: str) -> str:
+    """Our files of that kind as one, in the order of their names."""
+    return "\n".join(path.read_text().strip() for path in sorted((ROOT / "static" / kind).glob(f"*.{kind}")))
 
 
 def write(folder: Path, name: str, data: bytes) -> str:
