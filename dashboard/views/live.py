@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from dashboard import db, live
 from dashboard.models import Player
-from dashboard.views.access import actor, requires
+from dashboard.views.access import current_actor, requires
 
 bp = Blueprint("live", __name__)
 
@@ -38,7 +38,7 @@ def stream() -> ResponseReturnValue:
 
 def _topics(asked: list[str]) -> dict[str, str]:
     """The topics of the bus that this person may follow, each with the event it becomes."""
-    who, topics = actor(), {}
+    who, topics = current_actor(), {}
     if "alerts" in asked and who.may("alerts:view"):
         topics[live.alerts_of(who.operator_id)] = "live:alerts"
     if "operator" in asked and who.may("desk:view"):
