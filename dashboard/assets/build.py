@@ -76,7 +76,8 @@ def sprite(names: list[str]) -> bytes:
 
 def stylesheet(manifest: dict[str, str]) -> bytes:
     """Our CSS as one file; `url(dist/NAME)` becomes the built name."""
-    return re.sub(r"url\(dist/([\w.-]+)\)", lambda found: f"url({manifest[found[1]]})", joined("css")).encode()
+    text = re.sub(r"url\(dist/([\w.-]+)\)", lambda found: f"url({manifest[found[1]]})", joined("css"))
+    return text.encode()
 
 
 def joined(kind: str) -> str:
