@@ -262,6 +262,8 @@ def alone() -> Iterator[None]:
         except BlockingIOError:
             say("Waiting for another set-up to finish …")
             fcntl.flock(lock, fcntl.LOCK_EX)
+        # Steps inherit the lock: a pip that outlives us, killed, keeps the next set-up waiting until it ends.
+        os.set_inheritable(lock.fileno(), True)
         # PostgreSQL may run as a user of its own: it has to be able to read its program here.
         before = os.umask(0o022)
         try:
@@ -299,6 +301,7 @@ def run(*command: object, cwd: Path = ROOT, env: dict[str, str] | None = None) -
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
+        close_fds=False,  # see alone()
     )
     if finished.returncode:
         say(finished.stdout.strip())
