@@ -23,6 +23,7 @@ from werkzeug.serving import make_server
 import dashboard
 from dashboard import embedded, keys, migrate, roles
 from dashboard.config import settings
+from dashboard.services import passwords
 from tests.pages import PageClient
 
 OWNER_URL = "PURSER_TEST_OWNER_URL"  # how xdist's workers learn of the server that the controller started
@@ -31,6 +32,7 @@ TEMPLATE = "purser_template"
 
 def pytest_configure(config: pytest.Config) -> None:
     """In the controller alone: a home, a server, a template database; the environment tells the workers."""
+    passwords.lower_cost_for_tests()
     if hasattr(config, "workerinput"):
         return
     folder = Path(tempfile.mkdtemp(prefix="purser-test-"))
