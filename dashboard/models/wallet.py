@@ -245,8 +245,16 @@ class WalletEntry(Base):
             "created_at",
             postgresql_include=["real_delta"],
         ),
-        # Recent changes over all players of an operator.
-        Index("ix_wallet_entries_recent", "operator_id", "created_at", "player_id", "currency", "sequence"),
+        # Recent changes over all players of an operator, and sums over its days without reading the rows.
+        Index(
+            "ix_wallet_entries_recent",
+            "operator_id",
+            "created_at",
+            "player_id",
+            "currency",
+            "sequence",
+            postgresql_include=["change_type", "contra_account", "real_delta", "bonus_delta"],
+        ),
     )
 
 
@@ -275,4 +283,6 @@ class Refusal(Base):
         UniqueConstraint("player_id", "idempotency_key"),
         one_of("change_type", ChangeType),
         CheckConstraint("jsonb_typeof(errors::jsonb) = 'array'", name="errors"),
+        # How many an operator had today.
+        Index("ix_refusals_operator_id_refused_at", "operator_id", "refused_at"),
     )

@@ -434,6 +434,9 @@ def create_tables() -> None:
             "player_id", "idempotency_key", name=op.f("uq_refusals_player_id_idempotency_key")
         ),
     )
+    op.create_index(
+        "ix_refusals_operator_id_refused_at", "refusals", ["operator_id", "refused_at"], unique=False
+    )
     op.create_table(
         "vip_level_changes",
         sa.Column("player_id", sa.BigInteger(), nullable=False),
@@ -608,6 +611,7 @@ def create_tables() -> None:
         "wallet_entries",
         ["operator_id", "created_at", "player_id", "currency", "sequence"],
         unique=False,
+        postgresql_include=["change_type", "contra_account", "real_delta", "bonus_delta"],
     )
     op.create_index(
         "uq_wallet_entries_reverses",
