@@ -1,0 +1,38 @@
+"""A scratch server with durability on, thrown away at the end: what benchmarks measure on."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from flask import Flask
+
+import dashboard
+from dashboard import embedded, keys, migrate, roles
+from dashboard.config import settings
+
+
+@contextmanager
+def application(*, pool_size: int = 20) -> Iterator[Flask]:
+    """The application on an empty, migrated database of its own, within its context."""
+    folder = Path(tempfile.mkdtemp(prefix="purser-bench-"))
+    folder.chmod(0o711)
+    home = folder / "home"
+    os.environ["PURSER_HOME"] = str(home)
+    for name in ("DATABASE_URL", "PURSER_SECRET_KEY", "PURSER_ANCHOR_KEY", "PURSER_ANCHOR_DIR"):
+        os.environ.pop(name, None)
+    settings.cache_clear()
+    server = embedded.start(home)
+    try:
+        owner_url = server.url("owner")
+        with roles.connect_as_owner(owner_url) as connection:
+            roles.ensure(connection, owner_url, keys.database_passwords(home))
+        migrate.upgrade(owner_url)
+        app = dashboard.create_app()
+        with app.app_context():
+            yield app
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
