@@ -98,12 +98,18 @@ def is_running(home: Path) -> bool:
 
 
 def start(home: Path, *, fast_and_unsafe: bool = False) -> Server:
-    """Have the server up and ready, made first if there is none yet.
+    """Have the server up and ready, made first if there is none yet, until somebody calls `stop`.
 
     Takes over a server that an earlier process left running, and cleans up after one that was killed.
     `fast_and_unsafe` gives up durability and is for tests alone; it is ignored when the server is up.
     Raises EmbeddedServerError with the last lines of the log.
     """
+    server = _start(home, fast_and_unsafe=fast_and_unsafe)
+    _kept(server.home).touch()
+    return server
+
+
+def _start(home: Path, *, fast_and_unsafe: bool = False) -> Server:
     places = _Places.of(home)
     try:
         _make_home(places.home)
@@ -127,6 +133,7 @@ def stop(home: Path) -> bool:
     process_id = _postmaster(places.data)
     if process_id is None:
         return False
+    _kept(home).unlink(missing_ok=True)
     # SIGINT rolls back and disconnects; SIGQUIT gives up on tidiness: the next start recovers from the log.
     for request in (signal.SIGINT, signal.SIGQUIT):
         os.kill(process_id, request)
@@ -139,16 +146,17 @@ def stop(home: Path) -> bool:
 def running(home: Path) -> Iterator[Server]:
     """The server, up for the length of the block.
 
-    At the end it is stopped by whoever started it, unless another process still uses it this way.
+    The last one to use it this way stops it, even if a killed process started it; one that `start`
+    was asked for stays up.
     """
     _make_home(home)
     with _users_lock(home) as users:
         fcntl.flock(users, fcntl.LOCK_SH)
-        server = start(home)
+        server = _start(home)
         try:
             yield server
         finally:
-            if server.started_here and _is_last(users):
+            if _is_last(users) and not _kept(home).exists():
                 server.stop()
 
 
@@ -181,6 +189,11 @@ def binary(name: str) -> Path:
             "The embedded PostgreSQL is not installed: set DATABASE_URL, or use `python3 -m dashboard`."
         )
     return Path(found.origin).parent / "pginstall18" / "bin" / name
+
+
+def _kept(home: Path) -> Path:
+    """There while the server shall stay up although nobody uses it."""
+    return home / ".postgres-kept"
 
 
 @contextmanager
@@ -224,6 +237,7 @@ def _ensure_running(places: _Places, account: Account, *, fast_and_unsafe: bool)
     account.open_way_to(binary("postgres"))
     account.own_folder(places.socket)
     _make_data(places, account)
+    _kept(places.home).unlink(missing_ok=True)
     # What a killed server left. PostgreSQL itself would take any process of the same number for it.
     for left in (places.data / "postmaster.pid", *places.socket.glob(".s.PGSQL.*")):
         left.unlink(missing_ok=True)

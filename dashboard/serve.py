@@ -80,7 +80,7 @@ def require_free_port() -> None:
             f"Purser cannot listen on {host}:{port}: {error.strerror or error}. Set HOST and PORT."
         ) from None
     if not free:
-        raise PurserError(f"Port {port} on {host} is in use: stop the program that uses it, or set PORT.")
+        raise PurserError(f"Port {port} on {host} is in use: stop the program there, or set PORT.")
 
 
 def fill_if_empty() -> None:

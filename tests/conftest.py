@@ -9,7 +9,8 @@ import shutil
 import tempfile
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
@@ -22,12 +23,22 @@ from werkzeug.serving import make_server
 
 import dashboard
 from dashboard import embedded, keys, migrate, roles
+from dashboard.cli import main
 from dashboard.config import settings
 from dashboard.services import passwords
 from tests.pages import PageClient
 
 OWNER_URL = "PURSER_TEST_OWNER_URL"  # how xdist's workers learn of the server that the controller started
 TEMPLATE = "purser_template"
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a command ended: its exit code, what it printed, what it complained about."""
+
+    code: int | str
+    out: str
+    err: str
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -118,6 +129,26 @@ def session(connection: Connection) -> Iterator[Session]:
     """
     with Session(connection, join_transaction_mode="create_savepoint", expire_on_commit=False) as opened:
         yield opened
+
+
+@pytest.fixture
+def command(
+    database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., Finished]]:
+    """Runs a command of `python3 -m dashboard` on this test's database: `command("verify", "--json")`."""
+    monkeypatch.setenv("DATABASE_URL", database_url("owner", database))
+    settings.cache_clear()
+
+    def run(*arguments: str) -> Finished:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        printed = capsys.readouterr()
+        return Finished(ended.value.code or 0, printed.out, printed.err)
+
+    yield run
+    monkeypatch.undo()
+    settings.cache_clear()
 
 
 # The web application

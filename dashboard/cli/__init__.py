@@ -4,6 +4,7 @@ Exit codes: 0 fine, 1 something differs or was refused, 2 wrong usage.
 """
 
 import importlib
+import keyword
 import sys
 from collections.abc import Sequence
 from typing import ClassVar
@@ -39,9 +40,10 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.purposes:
             return None
-        command = importlib.import_module(f"dashboard.cli.{cmd_name}").command
+        module = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        command = importlib.import_module(f"dashboard.cli.{module}").command
         if not isinstance(command, click.Command):
-            raise TypeError(f"dashboard/cli/{cmd_name}.py has no click command named `command`.")
+            raise TypeError(f"dashboard/cli/{module}.py has no click command named `command`.")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

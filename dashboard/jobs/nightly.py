@@ -9,12 +9,21 @@ import dashboard
 from dashboard import db
 
 tasks = procrastinate.Blueprint()
+# A job may take minutes where a request may take seconds.
+_ENGINE = {
+    "pool_size": 2,
+    "hide_parameters": True,
+    "connect_args": {
+        "application_name": "purser-worker",
+        "options": "-c statement_timeout=10min -c idle_in_transaction_session_timeout=10min",
+    },
+}
 _RETRY = procrastinate.RetryStrategy(max_attempts=5, wait=300)
 
 
 @cache
 def _app() -> Flask:
-    return dashboard.create_app()
+    return dashboard.create_app(SQLALCHEMY_ENGINE_OPTIONS=_ENGINE)
 
 
 @tasks.periodic(cron="5 0 * * *")

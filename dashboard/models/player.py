@@ -76,7 +76,12 @@ class PlayerHandle(Base):
         one_of("kind", HandleKind),
         CheckConstraint("handle = lower(handle) AND handle <> ''", name="handle"),
         # Search by the beginning of a handle, whatever the collation.
-        Index("ix_player_handles_prefix", "operator_id", text("handle text_pattern_ops")),
+        Index(
+            "ix_player_handles_prefix",
+            "operator_id",
+            "handle",
+            postgresql_ops={"handle": "text_pattern_ops"},
+        ),
         Index("ix_player_handles_player_id", "player_id"),
     )
 

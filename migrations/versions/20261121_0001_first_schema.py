@@ -307,7 +307,8 @@ def create_tables() -> None:
     op.create_index(
         "ix_player_handles_prefix",
         "player_handles",
-        ["operator_id", sa.literal_column("handle text_pattern_ops")],
+        ["operator_id", "handle"],
+        postgresql_ops={"handle": "text_pattern_ops"},
         unique=False,
     )
     op.create_table(

@@ -136,7 +136,7 @@ def test_it_outlives_a_killed_starter(home):
     assert ask(embedded.url(home, "owner"), "SELECT 1") == "1"
 
 
-def test_whoever_started_it_stops_it_unless_another_uses_it(home):
+def test_the_last_user_stops_it(home):
     embedded.stop(home)
     with embedded.running(home):
         with embedded.running(home) as inner:
@@ -148,6 +148,17 @@ def test_whoever_started_it_stops_it_unless_another_uses_it(home):
     with embedded.running(home):
         outer.__exit__(None, None, None)
         assert embedded.is_running(home)
+    assert not embedded.is_running(home)
+
+
+def test_one_that_was_asked_for_stays_up(home):
+    with embedded.running(home):
+        embedded.start(home)
+    assert embedded.is_running(home)
+    embedded.stop(home)
+    with embedded.running(home):
+        pass
+    assert not embedded.is_running(home)
     embedded.start(home)
 
 
