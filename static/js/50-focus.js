@@ -3,7 +3,7 @@
 (() => {
   "use strict";
   const able = "a[href], button:not(:disabled), input:not([type=hidden], :disabled), select, textarea, [tabindex]";
-  const faulty = "[aria-invalid=true], .error-summary";
+  const faulty = ["[aria-invalid=true]", ".error-summary"];
   const asked = (event) => ["click", "submit"].includes(event.detail.ctx?.sourceEvent?.type);
   let added = [];
 
@@ -37,7 +37,7 @@
       region.scrollIntoView({ block: "nearest" });
       return;
     }
-    const fault = within(faulty);
+    const fault = faulty.map(within).find(Boolean);
     if (fault) {
       fault.focus();
       return;
@@ -57,5 +57,5 @@
     field.focus();
   });
 
-  document.querySelector(faulty)?.focus();
+  faulty.map((selector) => document.querySelector(selector)).find(Boolean)?.focus();
 })();
