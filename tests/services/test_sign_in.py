@@ -242,14 +242,14 @@ def test_a_new_password_ends_sessions_and_unlocks(session: Session) -> None:
 def test_another_operators_login_is_not_found(session: Session) -> None:
     login, other = make_login(session), make_operator(session)
     with pytest.raises(NotFound):
-        staff.reset_password(session, operator_id=other.id, email=login.email, password=PASSWORD, now=NOW)
+        staff.reset_password(session, operator_id=other, email=login.email, password=PASSWORD, now=NOW)
 
 
 def test_an_email_signs_in_once_over_all_operators(session: Session) -> None:
     def create(email: str) -> int:
         return staff.create(
             session,
-            operator_id=make_operator(session).id,
+            operator_id=make_operator(session),
             email=email,
             name="Ben Okoro",
             role=Role.MANAGER,
