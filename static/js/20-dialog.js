@@ -55,7 +55,7 @@
   document.addEventListener("dialog:close", () => topmost()?.close());
 
   document.addEventListener("close", (event) => {
-    if (!event.target.matches("dialog")) return;
+    if (!openers.has(event.target)) return;
     if (event.target.hasAttribute("data-filled")) event.target.replaceChildren();
     const back = openers.get(event.target);
     openers.delete(event.target);

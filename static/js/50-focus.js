@@ -7,6 +7,8 @@
   const asked = (event) => ["click", "submit"].includes(event.detail.ctx?.sourceEvent?.type);
   let added = [];
 
+  // A group of choices is faulty as a whole, and reached by its first choice.
+  const reach = (element) => (element.matches(able) ? element : element.querySelector(able)).focus();
   const lost = () => !document.activeElement || document.activeElement === document.body;
   const within = (selector) => {
     for (const element of added) {
@@ -39,11 +41,11 @@
     }
     const fault = faulty.map(within).find(Boolean);
     if (fault) {
-      fault.focus();
+      reach(fault);
       return;
     }
     if (!lost() || document.querySelector("dialog[open]")) return;
-    const next = within("[autofocus]") ?? added.find((element) => element.matches("tr")) ?? within(able);
+    const next = within("[data-focus], [autofocus]") ?? added.find((element) => element.matches("tr")) ?? within(able);
     if (next && !next.matches(able)) next.tabIndex = -1;
     next?.focus({ preventScroll: true });
   });
@@ -54,8 +56,9 @@
     const field = link && document.getElementById(link.hash.slice(1));
     if (!field) return;
     event.preventDefault();
-    field.focus();
+    reach(field);
   });
 
-  faulty.map((selector) => document.querySelector(selector)).find(Boolean)?.focus();
+  const fault = faulty.map((selector) => document.querySelector(selector)).find(Boolean);
+  if (fault) reach(fault);
 })();

@@ -36,7 +36,8 @@
     const shown = document.getElementById("shortcuts");
     if (event.key === "?" && shown) {
       event.preventDefault();
-      document.querySelector(".menu [data-dialog=shortcuts]").click();
+      list();
+      shown.showModal();
       return;
     }
     const element = usable().find((candidate) => candidate.dataset.shortcut === event.key);
