@@ -1,0 +1,149 @@
+"""Who may open what: every route by every role. A new route needs a row in ROUTES."""
+
+import re
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from dashboard import db
+from dashboard.models.login import Role
+from dashboard.views import access
+from tests.builders import PASSWORD, make_login
+from tests.pages import PageClient
+
+DESK = {Role.AGENT, Role.MANAGER, Role.ADMIN, Role.AUDITOR}
+WRITERS = {Role.AGENT, Role.MANAGER, Role.ADMIN}
+SUPERVISORS = {Role.MANAGER, Role.ADMIN}
+READERS_OF_RULES = {Role.MANAGER, Role.ADMIN, Role.AUDITOR}
+VERIFIERS = {Role.ADMIN, Role.AUDITOR}
+EVERYBODY = set(Role)
+STRANGERS: set[Role] = set()  # public: whoever asks
+
+# Endpoint: the roles that may. The unknown ids in the paths are 404 to those, and 403 to all others.
+ROUTES: dict[str, set[Role]] = {
+    "auth.show": STRANGERS,
+    "auth.create": STRANGERS,
+    "auth.delete": EVERYBODY,
+    "auth.index": EVERYBODY,
+    "auth.create_ended_session": EVERYBODY,
+    "earnings.index": {Role.PARTNER},
+    "health.live": STRANGERS,
+    "health.ready": STRANGERS,
+    "live.stream": EVERYBODY,
+}
+
+
+@pytest.fixture
+def clients(app: Flask) -> dict[Role, FlaskClient]:
+    """A browser per role, signed in at one operator."""
+    signed_in: dict[Role, FlaskClient] = {}
+    with app.app_context(), db.writing() as session:
+        emails = {role: make_login(session, role=role).email for role in Role}
+    for role, email in emails.items():
+        client = app.test_client()
+        assert isinstance(client, PageClient)
+        token = client.page("/sign-in").token()
+        data = {"csrf_token": token, "email": email, "password": PASSWORD}
+        assert client.post("/sign-in", data=data).status_code == 303
+        signed_in[role] = client
+    return signed_in
+
+
+def requests_of(app: Flask) -> list[tuple[str, str, str]]:
+    """Endpoint, method and a path with ids of nothing, for every route and method.
+
+    HEAD stands for GET: the view runs, and an event stream does not begin.
+    """
+    return [
+        (rule.endpoint, method, re.sub(r"<(?:int:)?\w+>", "987654321", rule.rule))
+        for rule in app.url_map.iter_rules()
+        for method in sorted((rule.methods or set()) - {"GET", "OPTIONS"})
+    ]
+
+
+def test_every_route_has_a_row_here(app: Flask) -> None:
+    assert set(app.view_functions) == set(ROUTES), "write down in ROUTES which roles may open it"
+
+
+def test_every_role_may_exactly_what_stands_here(app: Flask, clients: dict[Role, FlaskClient]) -> None:
+    wrong = []
+    for endpoint, method, path in requests_of(app):
+        if ROUTES[endpoint] is STRANGERS:
+            continue
+        for role, client in clients.items():
+            # Without a token: where a role may, a post ends at 400 and changes nothing.
+            answer = client.open(path, method=method)
+            refused = answer.status_code == 403
+            if answer.status_code == 401 or refused != (role not in ROUTES[endpoint]):
+                wrong.append(f"{role} {method} {path}: {answer.status_code}")
+    assert not wrong
+
+
+def test_strangers_are_sent_to_sign_in(app: Flask) -> None:
+    client = app.test_client()
+    for endpoint, method, path in requests_of(app):
+        answer = client.open(path, method=method)
+        if ROUTES[endpoint] is STRANGERS:
+            assert answer.status_code in {200, 400}, path
+        elif method == "HEAD":
+            assert answer.location.startswith("/sign-in?next="), path
+        else:
+            assert answer.status_code == 401, path
+
+
+def test_every_post_needs_the_token(app: Flask, clients: dict[Role, FlaskClient]) -> None:
+    for endpoint, method, path in requests_of(app):
+        if method == "HEAD":
+            continue
+        for role in ROUTES[endpoint]:
+            assert clients[role].open(path, method=method).status_code == 400, f"{method} {path}"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 303),
+        ({"Sec-Fetch-Site": "same-origin"}, 303),
+        ({"Sec-Fetch-Site": "none"}, 303),
+        ({"Origin": "http://localhost"}, 303),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site", "Origin": "http://localhost"}, 403),
+        ({"Origin": "http://evil.test"}, 403),
+        ({"Origin": "http://localhost.evil.test"}, 403),
+        ({"Origin": "null"}, 403),
+    ],
+)
+def test_a_post_must_come_from_our_own_pages(
+    clients: dict[Role, FlaskClient], headers: dict[str, str], status: int
+) -> None:
+    client = clients[Role.AGENT]
+    assert isinstance(client, PageClient)
+    data = {"csrf_token": client.page("/account").token()}
+    assert client.post("/sign-out", data=data, headers=headers).status_code == status
+
+
+def test_a_page_asked_for_by_htmx_opens_sign_in_as_a_page(app: Flask) -> None:
+    headers = {"HX-Request": "true", "HX-Current-URL": "http://localhost/players/42?tab=notes"}
+    answer = app.test_client().get("/account", headers=headers)
+    assert answer.status_code == 401
+    assert answer.headers["HX-Redirect"] == "/sign-in?next=/players/42?tab%3Dnotes"
+
+
+def test_an_event_stream_is_refused_barely(app: Flask) -> None:
+    answer = app.test_client().get("/account", headers={"Accept": "text/event-stream"})
+    assert (answer.status_code, answer.data) == (401, b"")
+
+
+@pytest.mark.parametrize(("mark", "complaint"), [(None, "names no permission"), ("desk:fly", "no role has")])
+def test_a_route_without_a_known_permission_stops_the_start(
+    app: Flask, mark: str | None, complaint: str
+) -> None:
+    def forgotten() -> str:
+        return ""
+
+    broken = Flask("broken", static_folder=None)
+    broken.add_url_rule("/forgotten", view_func=access.requires(mark)(forgotten) if mark else forgotten)
+    with pytest.raises(RuntimeError, match=f"forgotten.*{complaint}"):
+        access.check_routes(broken)
