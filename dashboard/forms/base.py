@@ -1,13 +1,13 @@
 """What every form of the desk shares: stripped text, errors of services at the field, amounts, keys."""
 
-from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
 
 from flask_wtf import FlaskForm
-from wtforms import Field, HiddenField, PasswordField, StringField
+from werkzeug.datastructures import MultiDict
+from wtforms import Field, HiddenField, PasswordField
 from wtforms.validators import StopValidation, ValidationError
-from wtforms.widgets import TextInput
+from wtforms.widgets import HiddenInput, TextInput
 
 from dashboard import money
 from dashboard.errors import PurserError
@@ -17,21 +17,23 @@ class DeskForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     """A form whose text comes without blanks around it, and that can show what a service refused."""
 
     class Meta(FlaskForm.Meta):  # type: ignore[misc]
-        """Strips what was typed, except passwords."""
+        """Strips what was typed, except passwords: a blank is nothing."""
 
-        def bind_field(self, form: "DeskForm", unbound_field: Any, options: dict[str, Any]) -> Any:
-            """WTForms' hook for making a field."""
-            kind = unbound_field.field_class
-            if issubclass(kind, StringField) and not issubclass(kind, PasswordField):
-                given = unbound_field.kwargs.get("filters", ())
-                options = {**options, "filters": [_stripped, *given]}
-                unbound_field = _without_filters(unbound_field)
-            return unbound_field.bind(form=form, **options)
+        def wrap_formdata(self, form: "DeskForm", formdata: Any) -> MultiDict[str, Any] | None:
+            """WTForms' hook for what was sent."""
+            sent = super().wrap_formdata(form, formdata)
+            if sent is None:
+                return None
+            secret = {field.name for field in form if isinstance(field, PasswordField)}
+            return MultiDict(
+                (name, value if name in secret else _stripped(value))
+                for name, value in sent.items(multi=True)
+            )
 
     def show(self, error: PurserError) -> None:
         """Put a refusal at the field that it names, or on top of the form where it names none of ours."""
         field = self._fields.get(error.field or "")
-        if field is None or isinstance(field, HiddenField):
+        if field is None or isinstance(field.widget, HiddenInput):
             self.form_errors.append(error.message)
         else:
             field.errors = [*field.errors, error.message]
@@ -70,7 +72,7 @@ class AmountField(Field):
     def pre_validate(self, form: Any) -> None:
         """Read what was typed; the message is `money.parse`'s own."""
         typed = str(self.raw_data[0]) if self.raw_data else ""
-        if not typed.strip():
+        if not typed:
             return
         try:
             self.data = money.parse(typed, self.currency)
@@ -91,11 +93,7 @@ class HiddenKey(HiddenField):
 
     def pre_validate(self, form: Any) -> None:
         """Refuse what is no UUID in its usual spelling."""
-        try:
-            usual = str(UUID(self.data or ""))
-        except ValueError:
-            usual = ""
-        if usual != self.data:
+        if not _is_uuid(self.data or ""):
             raise ValidationError("This form is damaged: reload the page.")
 
 
@@ -103,7 +101,8 @@ def _stripped(value: Any) -> Any:
     return value.strip() if isinstance(value, str) else value
 
 
-def _without_filters(unbound_field: Any) -> Any:
-    rest = {name: value for name, value in unbound_field.kwargs.items() if name != "filters"}
-    make: Callable[..., Any] = unbound_field.field_class
-    return make(*unbound_field.args, **rest)
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
