@@ -1,0 +1,34 @@
+"""Which lines of the staff log to show."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from wtforms import SelectField, StringField
+from wtforms.fields.choices import SelectChoice
+from wtforms.validators import Length, Optional
+
+from dashboard.forms.filters import DayField, FilterForm, day_span
+
+
+class LogFilterForm(FilterForm):
+    """By who, by words in action or details, by player, by days of the operator's calendar."""
+
+    q = StringField("Action or details", validators=[Length(max=100)])
+    by = SelectField("Who", validate_choice=False)
+    player = StringField("Player", validators=[Length(max=100)])
+    since = DayField("From", validators=[Optional()])
+    until = DayField("To", validators=[Optional()])
+
+    def __init__(self, given: Any, *, names: Mapping[int, str]) -> None:
+        super().__init__(given)
+        self.by.choices = [
+            SelectChoice("", "Everybody"),
+            *(SelectChoice(f"staff:{key}", name) for key, name in names.items()),
+            SelectChoice("system", "System"),
+            SelectChoice("anonymous", "Not signed in"),
+        ]
+
+    def span(self, timezone: str) -> tuple[dt.datetime | None, dt.datetime | None]:
+        """The days that are asked for, as instants. Call it after `validate`."""
+        return day_span(self.good("since"), self.good("until"), timezone)

@@ -1,0 +1,27 @@
+"""Which of the recent changes to show."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from wtforms import SelectField
+from wtforms.fields.choices import SelectChoice
+
+from dashboard.forms.filters import FilterForm, choices, people
+from dashboard.models.wallet import ChangeType
+
+
+class RecentFilterForm(FilterForm):
+    """By type, by who is in charge of the player, by who made it."""
+
+    change_type = SelectField("Type", choices=choices("Every type", ChangeType), validate_choice=False)
+    agent = SelectField("Agent in charge", validate_choice=False)
+    by = SelectField("Made by", validate_choice=False)
+
+    def __init__(self, given: Any, *, names: Mapping[int, str], me: int) -> None:
+        super().__init__(given)
+        self.agent.choices = people("Every agent", names, me)
+        self.by.choices = [
+            SelectChoice("", "Everybody"),
+            SelectChoice("system", "System"),
+            *(SelectChoice(f"staff:{key}", name) for key, name in names.items()),
+        ]

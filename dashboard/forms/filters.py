@@ -1,0 +1,99 @@
+"""What the forms that narrow a list share. They are sent by GET, and what is not valid asks for nothing."""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from wtforms import DateField, SelectField, ValidationError
+from wtforms.fields.choices import SelectChoice
+
+from dashboard import clock
+from dashboard.forms.base import DeskForm
+
+
+class Chip(NamedTuple):
+    """A filter that is on: the name of its field, and what it says."""
+
+    name: str
+    text: str
+
+
+class FilterForm(DeskForm):
+    """A form whose fields stand in the URL."""
+
+    class Meta(DeskForm.Meta):
+        """Reading needs no token."""
+
+        csrf = False
+
+    def asked(self) -> dict[str, str]:
+        """The filters in force as they stand in the URL. Call it after `validate`."""
+        typed = {
+            name: str(field.raw_data[0]).strip() for name, field in self._fields.items() if field.raw_data
+        }
+        return {name: text for name, text in typed.items() if text and self.good(name)}
+
+    def good(self, name: str) -> Any:
+        """The value of a field that is valid, else None."""
+        field = self._fields[name]
+        if field.errors or (isinstance(field, SelectField) and not _is_offered(field)):
+            return None
+        return field.data
+
+    def chosen_id(self, name: str) -> int | None:
+        """The id that is chosen in a select of people, if any."""
+        chosen = self.good(name)
+        return int(chosen) if chosen else None
+
+    def chips(self) -> list[Chip]:
+        """What is in force, in words."""
+        return [Chip(name, _said(self._fields[name])) for name in self.asked()]
+
+
+class DayField(DateField):
+    """A day of the operator's calendar."""
+
+    def pre_validate(self, form: Any) -> None:
+        """A day that a calendar of instants can hold."""
+        if self.data and not 1970 <= self.data.year <= 9000:
+            raise ValidationError("Enter a day of our time.")
+
+
+def day_span(
+    first: dt.date | None, last: dt.date | None, timezone: str
+) -> tuple[dt.datetime | None, dt.datetime | None]:
+    """From the beginning of `first` to the end of `last` (exclusive), each None where it is not given."""
+    start = clock.between(first, first, timezone).start if first else None
+    end = clock.between(last, last + dt.timedelta(days=1), timezone).end if last else None
+    return start, end
+
+
+def choices(anything: str, kinds: Iterable[StrEnum]) -> list[SelectChoice]:
+    """`anything` for no choice, then each kind in words."""
+    return [SelectChoice("", anything), *(SelectChoice(kind.value, spoken(kind)) for kind in kinds)]
+
+
+def people(anybody: str, names: Mapping[int, str], me: int) -> list[SelectChoice]:
+    """`anybody` for no choice, then whoever asks, then everybody else, by login id."""
+    others = [SelectChoice(str(key), name) for key, name in names.items() if key != me]
+    mine = [SelectChoice(str(me), f"Me ({names[me]})")] if me in names else []
+    return [SelectChoice("", anybody), *mine, *others]
+
+
+def spoken(kind: str) -> str:
+    """`significant_drop` as `Significant drop`."""
+    return kind.replace("_", " ").capitalize()
+
+
+def _is_offered(field: SelectField) -> bool:
+    return any(choice.value == field.data for choice in field.choices or ())
+
+
+def _said(field: Any) -> str:
+    label = field.label.text
+    if isinstance(field, SelectField):
+        return next(f"{label}: {choice.label}" for choice in field.choices if choice.value == field.data)
+    if isinstance(field, DateField):
+        return f"{label} {field.data.day} {field.data:%b %Y}"
+    return label if field.data is True else f"{label}: {field.data}"

@@ -1,0 +1,36 @@
+"""Which players to show."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from wtforms import BooleanField, SelectField, StringField
+from wtforms.validators import Length
+
+from dashboard.forms.filters import FilterForm, choices, people
+from dashboard.models.vip import Level
+from dashboard.models.wallet import WalletStatus
+from dashboard.queries.player_list import PlayerFilter
+
+
+class PlayerFilterForm(FilterForm):
+    """What is searched for, and what else must hold."""
+
+    q = StringField("Search", validators=[Length(max=200)])
+    status = SelectField("Status", choices=choices("Every status", WalletStatus), validate_choice=False)
+    level = SelectField("VIP level", choices=choices("Every level", Level), validate_choice=False)
+    agent = SelectField("Agent", validate_choice=False)
+    alerts = BooleanField("With open alerts")
+
+    def __init__(self, given: Any, *, names: Mapping[int, str], me: int) -> None:
+        super().__init__(given)
+        self.agent.choices = people("Every agent", names, me)
+
+    def wanted(self) -> PlayerFilter:
+        """The same for the query. Call it after `validate`."""
+        return PlayerFilter(
+            search=self.good("q") or "",
+            status=self.good("status") or "",
+            level=self.good("level") or "",
+            agent_id=self.chosen_id("agent"),
+            has_alerts=bool(self.good("alerts")),
+        )
