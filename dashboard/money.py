@@ -59,8 +59,9 @@ def parse(text: str, currency: str) -> int:
     decimals, fraction = exponent(currency), match["fraction"] or ""
     if len(fraction) > decimals:
         raise InvalidAmount(_too_fine(currency, decimals), field="amount")
-    minor = int(match["whole"].replace(",", "") + fraction.ljust(decimals, "0"))
-    if minor > MAX_MINOR:
+    digits = (match["whole"].replace(",", "") + fraction.ljust(decimals, "0")).lstrip("0")
+    # The length first: Python makes no integer of more than 4300 digits.
+    if len(digits) > len(str(MAX_MINOR)) or (minor := int(digits or "0")) > MAX_MINOR:
         raise InvalidAmount(f"Enter at most {show(MAX_MINOR, currency)} {currency}.", field="amount")
     return -minor if match["sign"] in {"-", "\u2212"} else minor
 
