@@ -67,7 +67,8 @@ class User(UserMixin):  # type: ignore[misc]  # Flask-Login has no types
 
 def init_app(app: Flask) -> None:
     """Resolve sessions for every request."""
-    login = LoginManager(app)
+    # Without its context processor: that would ask the database again to render why it cannot be asked.
+    login = LoginManager(app, add_context_processor=False)
     login.session_protection = None  # the session stands in the database: an address may change within it
     login.user_loader(_load)
 

@@ -13,8 +13,7 @@ _FIXED = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",  # not no-referrer: the CSRF check reads it where there is TLS
     "Permissions-Policy": (
-        "camera=(), microphone=(), geolocation=(), payment=(), usb=(), serial=(), bluetooth=(),"
-        " display-capture=(), browsing-topics=()"
+        "camera=(), microphone=(), geolocation=(), payment=(), usb=(), serial=(), display-capture=()"
     ),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",

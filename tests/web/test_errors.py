@@ -14,6 +14,7 @@ import dashboard
 from dashboard import db, errors, log
 from dashboard.services.sign_in import TooManyAttempts
 from dashboard.views.access import public
+from tests.builders import PASSWORD, make_login
 from tests.pages import Page, PageClient, checked
 
 HTMX = {"HX-Request": "true"}
@@ -129,6 +130,23 @@ def test_a_database_that_never_answers(app: Flask) -> None:
     assert client.get("/readyz").status_code == 503
     assert client.get("/healthz").status_code == 200
     assert client.get("/sign-in").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/account", "/earnings", "/sign-in"])
+def test_whoever_is_signed_in_is_told_too(app: Flask, client: PageClient, path: str) -> None:
+    with app.app_context(), db.writing() as session:
+        email = make_login(session).email
+    data = {"csrf_token": client.page("/sign-in").token(), "email": email, "password": PASSWORD}
+    assert client.post("/sign-in", data=data).status_code == 303
+    cookie = client.get_cookie("purser")
+    assert cookie is not None
+    lost = dashboard.create_app(TESTING=True, SQLALCHEMY_DATABASE_URI="postgresql://x@127.0.0.1:1/none")
+    elsewhere = lost.test_client()
+    elsewhere.set_cookie("purser", cookie.value)
+    answer = elsewhere.get(path)
+    assert answer.status_code == 503
+    assert "database cannot be reached" in checked(answer).text
+    assert elsewhere.get("/nothing").status_code == 404
 
 
 def test_pages_recover_when_the_database_does(app: Flask, client: PageClient) -> None:
