@@ -6,6 +6,7 @@
   const day = 24 * hour;
 
   const words = (seconds) => {
+    if (seconds < 0) return null;
     if (seconds < minute) return "just now";
     if (seconds < hour) return `${Math.floor(seconds / minute)} min ago`;
     if (seconds < day) return `${Math.floor(seconds / hour)} h ago`;
@@ -15,7 +16,7 @@
   const refresh = () => {
     for (const time of document.querySelectorAll("time[data-relative]")) {
       const text = words((Date.now() - Date.parse(time.dateTime)) / 1000);
-      // What is older stays as the server wrote it.
+      // What is older, or yet to come, stays as the server wrote it.
       if (text && time.textContent !== text) time.textContent = text;
     }
   };

@@ -7,7 +7,7 @@
 
   document.addEventListener("htmx:response:error", (event) => {
     const { ctx } = event.detail;
-    if (ctx.response.status === 401) refused = ctx.sourceElement;
+    if (ctx.response.status === 401) refused = { source: ctx.sourceElement, submitter: ctx.request.submitter };
   });
 
   const renew = (token) => {
@@ -18,8 +18,9 @@
   document.addEventListener("signed-in", (event) => {
     renew(event.detail.csrf_token);
     document.getElementById("sign-in-dialog").close();
-    const form = refused?.closest("form");
+    const form = refused?.source.closest("form");
+    const submitter = refused?.submitter;
     refused = null;
-    if (form?.isConnected) form.requestSubmit();
+    if (form?.isConnected) form.requestSubmit(submitter?.isConnected ? submitter : null);
   });
 })();
