@@ -8,7 +8,7 @@ import logging
 import sys
 import traceback
 from collections.abc import MutableMapping
-from pathlib import PurePath
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -22,6 +22,9 @@ FIELDS = frozenset(
         "job", "count", "balances", "entries", "anchor", "attempt", "wait_seconds",
     }
 )  # fmt: skip
+
+
+_PACKAGE = Path(__file__).resolve().parent
 
 
 class _StandardError:
@@ -60,14 +63,13 @@ def event(name: str, **fields: object) -> None:
 
 def failure(name: str, error: BaseException, **fields: object) -> None:
     """Log an error by its kind and where it rose. Its message is left out: it may quote what was typed."""
-    frames = [
-        f"{PurePath(frame.filename).name}:{frame.lineno} {frame.name}"
-        for frame in traceback.extract_tb(error.__traceback__)
-    ]
+    rose = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in rose[:-1] if Path(frame.filename).is_relative_to(_PACKAGE)]
+    frames = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in [*ours, *rose[-1:]]]
     _logger.error(
         name,
         error=type(error).__name__,
         sqlstate=getattr(getattr(error, "orig", None), "sqlstate", None),
-        frames=frames[-12:],
+        frames=frames,
         **fields,
     )

@@ -86,6 +86,8 @@ def _refused(error: PurserError) -> Response:
     status = next((code for kind, code in STATUS_BY_KIND.items() if isinstance(error, kind)), None)
     if status is None:
         raise error  # no refusal that a person can act on: goes on to _failed
+    if isinstance(error, OutcomeUnknown):
+        log.failure("outcome unknown", error, request_id=g.request_id)
     response = answer(status, error.message)
     if isinstance(error, TooManyAttempts):
         response.headers["Retry-After"] = str(error.retry_after_seconds)
