@@ -2,7 +2,8 @@
 // begins if what had the focus is gone; never nowhere.
 (() => {
   "use strict";
-  const able = "a[href], button:not(:disabled), input:not([type=hidden], :disabled), select, textarea, [tabindex]";
+  const able =
+    "a[href], button:not(:disabled), input:not([type=hidden], :disabled), select, textarea, [tabindex]";
   const faulty = ["[aria-invalid=true]", ".error-summary"];
   const asked = (event) => ["click", "submit"].includes(event.detail.ctx?.sourceEvent?.type);
   let added = [];
@@ -45,7 +46,8 @@
       return;
     }
     if (!lost() || document.querySelector("dialog[open]")) return;
-    const next = within("[data-focus], [autofocus]") ?? added.find((element) => element.matches("tr")) ?? within(able);
+    const row = added.find((element) => element.matches("tr"));
+    const next = within("[data-focus], [autofocus]") ?? row ?? within(able);
     if (next && !next.matches(able)) next.tabIndex = -1;
     next?.focus({ preventScroll: true });
   });

@@ -4,10 +4,14 @@
   "use strict";
   const typedInto = "input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]";
 
-  const usable = () => [...document.querySelectorAll("[data-shortcut]")].filter((element) => element.checkVisibility());
+  const usable = () =>
+    [...document.querySelectorAll("[data-shortcut]")].filter((element) => element.checkVisibility());
 
   const saying = (element) =>
-    element.dataset.shortcutSays ?? element.labels?.[0]?.textContent ?? element.ariaLabel ?? element.textContent;
+    element.dataset.shortcutSays ??
+    element.labels?.[0]?.textContent ??
+    element.ariaLabel ??
+    element.textContent;
 
   const line = (key, text) => {
     const row = document.createElement("div");

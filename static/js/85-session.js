@@ -7,7 +7,8 @@
 
   document.addEventListener("htmx:response:error", (event) => {
     const { ctx } = event.detail;
-    if (ctx.response.status === 401) refused = { source: ctx.sourceElement, submitter: ctx.request.submitter };
+    if (ctx.response.status !== 401) return;
+    refused = { source: ctx.sourceElement, submitter: ctx.request.submitter };
   });
 
   const renew = (token) => {
