@@ -41,7 +41,10 @@ STARTING = {
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What the environment may set for a new operator's default level and thresholds, in whole units."""
+    """What the environment may set for a new operator's default level, in whole units.
+
+    Every other level starts from the table, and from these thresholds as they are by default.
+    """
 
     min_balance: int = -10_000
     max_balance: int = 1_000_000
@@ -102,14 +105,14 @@ def create(
 
 def _figures(level: Level, currency: str, defaults: Defaults) -> dict[str, int]:
     starting = STARTING[level]
-    is_default = level == Level.DEFAULT
+    own = defaults if level == Level.DEFAULT else Defaults(starting.min_balance, starting.max_balance)
     whole = {
-        "min_balance": defaults.min_balance if is_default else starting.min_balance,
-        "max_balance": defaults.max_balance if is_default else starting.max_balance,
+        "min_balance": own.min_balance,
+        "max_balance": own.max_balance,
         "daily_limit": starting.daily_limit,
         "weekly_limit": starting.daily_limit * WEEKS_PER_DAY_LIMIT,
-        "warning_threshold": defaults.warning_threshold,
-        "critical_threshold": defaults.critical_threshold,
+        "warning_threshold": own.warning_threshold,
+        "critical_threshold": own.critical_threshold,
     }
     minor = {name: money.from_whole(units, currency) for name, units in whole.items()}
     return {**minor, "drop_percent": DROP_PERCENT, "version": 1}

@@ -16,10 +16,10 @@ from dashboard.services.actors import Actor
 _LOCK_BALANCES = text("""
 SELECT b.currency, b.real, b.pending FROM balances b WHERE b.player_id = :p ORDER BY b.currency FOR UPDATE
 """)
-_LOCK_WALLET = text("SELECT status FROM wallets WHERE player_id = :p AND operator_id = :operator FOR UPDATE")
+_LOCK_WALLET = text("SELECT status, operator_id FROM wallets WHERE player_id = :p FOR UPDATE")
 _MOVE = text("""
 UPDATE wallets SET status = :status, status_reason = :reason, status_by = :who, status_at = :now
-WHERE player_id = :p AND operator_id = :operator
+WHERE player_id = :p
 """)
 
 
@@ -72,12 +72,11 @@ def _move(
     now: dt.datetime,
 ) -> None:
     balances = session.execute(_LOCK_BALANCES, {"p": player_id}).all()
-    scope = {"p": player_id, "operator": actor.operator_id}
-    status = session.scalar(_LOCK_WALLET, scope)
-    if status is None:
+    wallet = session.execute(_LOCK_WALLET, {"p": player_id}).one_or_none()
+    if wallet is None or not actor.serves(wallet.operator_id):
         raise NotFound("There is no such player.")
-    if status == WalletStatus.CLOSED or (expected is not None and status != expected):
-        raise Conflict(f"The wallet is {status}.")
+    if wallet.status == WalletStatus.CLOSED or (expected is not None and wallet.status != expected):
+        raise Conflict(f"The wallet is {wallet.status}.")
     if wanted == WalletStatus.CLOSED:
         held = [
             f"{money.show(row.real, row.currency)} {row.currency}"
@@ -89,6 +88,15 @@ def _move(
                 f"The wallet still holds {', '.join(held)}: pay it out or adjust it to zero first."
             )
     kept = None if wanted == WalletStatus.ACTIVE else reason
-    session.execute(_MOVE, {**scope, "status": wanted, "reason": kept, "who": actor.id or None, "now": now})
+    moved = {"p": player_id, "status": wanted, "reason": kept, "who": actor.id or None, "now": now}
+    session.execute(_MOVE, moved)
     action = "wallet.unfrozen" if wanted == WalletStatus.ACTIVE else f"wallet.{wanted}"
-    staff_log.record(session, actor, action, player_id=player_id, details={"reason": reason}, now=now)
+    staff_log.record(
+        session,
+        actor,
+        action,
+        player_id=player_id,
+        details={"reason": reason},
+        operator_id=wallet.operator_id,
+        now=now,
+    )
