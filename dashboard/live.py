@@ -25,7 +25,7 @@ RETRY_SECONDS = 1.0
 COALESCE_SECONDS = 0.05
 """Changes within this time travel together."""
 _NOTIFY_TOPICS = 200  # per message: PostgreSQL takes at most 8000 bytes
-_LISTEN_POLL_SECONDS = 5.0
+_LISTEN_POLL_SECONDS = 0.5  # how soon a listener notices that it shall end
 
 _log = logging.getLogger(__name__)
 
@@ -96,6 +96,7 @@ class Bus:
         self._listener: threading.Thread | None = None
         self._teller: threading.Thread | None = None
         self._tales: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._closing = threading.Event()
 
     def count(self) -> int:
         """How many pages are open."""
@@ -130,11 +131,12 @@ class Bus:
             self._tales.put(topic)
 
     def close(self) -> None:
-        """Let what is still to be told go out; for a process that ends."""
-        teller = self._teller
-        if teller is not None:
-            self._tales.put(None)
-            teller.join(RETRY_SECONDS)
+        """Let what is still to be told go out, and give the connections back; for a process that ends."""
+        self._closing.set()
+        self._tales.put(None)
+        for thread in (self._teller, self._listener):
+            if thread is not None:
+                thread.join(RETRY_SECONDS * 2)
 
     def _publish(self, topics: Iterable[str] | None) -> None:
         with self._lock:
@@ -146,24 +148,25 @@ class Bus:
         with self._app.app_context():
             url = alchemy.engine.url.set(drivername="postgresql")
         return psycopg.connect(
-            url.render_as_string(hide_password=False), autocommit=True, application_name="purser-live"
+            url.render_as_string(hide_password=False),
+            autocommit=True,
+            application_name="purser-live",
+            keepalives_idle=30,  # a server that vanished without a word shows within a minute or two
         )
 
     def _listen(self) -> None:
-        pause = threading.Event()
-        while True:
+        while not self._closing.is_set():
             try:
                 with self._connect() as connection:
                     connection.execute(f"LISTEN {CHANNEL}")
                     # Whatever was told while nobody listened: let every page look again.
                     self._publish(None)
-                    while True:
+                    while not self._closing.is_set():
                         for note in connection.notifies(timeout=_LISTEN_POLL_SECONDS):
                             self._hear(note.payload)
-                        connection.execute("SELECT 1")  # a dead connection shows here
             except psycopg.Error as error:
                 _log.warning("live updates wait for the database: %s", type(error).__name__)
-                pause.wait(RETRY_SECONDS)
+                self._closing.wait(RETRY_SECONDS)
 
     def _hear(self, payload: str) -> None:
         message = json.loads(payload)
@@ -172,9 +175,8 @@ class Bus:
 
     def _tell_others(self) -> None:
         connection = None
-        pause = threading.Event()
         while True:
-            topics, is_last = self._gather(pause)
+            topics, is_last = self._gather()
             try:
                 if connection is None or connection.closed:
                     connection = self._connect()
@@ -193,10 +195,10 @@ class Bus:
                     connection.close()
                 return
 
-    def _gather(self, pause: threading.Event) -> tuple[list[str], bool]:
+    def _gather(self) -> tuple[list[str], bool]:
         first = self._tales.get()
         if first is not None:
-            pause.wait(COALESCE_SECONDS)
+            self._closing.wait(COALESCE_SECONDS)
         tales = [first]
         with contextlib.suppress(queue.Empty):
             while True:

@@ -164,6 +164,7 @@ def app(database: str) -> Iterator[Flask]:
     )
     made.test_client_class = PageClient
     yield made
+    made.extensions["live"].close()
     with made.app_context():
         made.extensions["sqlalchemy"].engine.dispose()
 
