@@ -6,6 +6,7 @@ the medians.
 """
 
 import multiprocessing
+import os
 import random
 import re
 import statistics
@@ -13,7 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
+from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Barrier
 from uuid import uuid4
 
 import click
@@ -82,7 +84,9 @@ def fill() -> tuple[int, int, int]:
         ids = sorted(players.register(session, operator_id=operator_id, players=new, now=now).values())
         opening = [
             balances.Dated(
-                balances.Request(player_id, "USD", ChangeType.OPENING, 5_000_00, "Opening", "opening"), SYSTEM, now
+                balances.Request(player_id, "USD", ChangeType.OPENING, 5_000_00, "Opening", "opening"),
+                SYSTEM,
+                now,
             )
             for player_id in ids
         ]
@@ -117,7 +121,8 @@ def run_service(seconds: int, first: int, last: int) -> float:
     counts = context.Queue()
     home = str(settings().home)
     workers = [
-        context.Process(target=work, args=(home, seconds, first, last, start, counts)) for _ in range(CLIENTS)
+        context.Process(target=work, args=(home, seconds, (first, last), start, counts))
+        for _ in range(CLIENTS)
     ]
     for worker in workers:
         worker.start()
@@ -127,20 +132,18 @@ def run_service(seconds: int, first: int, last: int) -> float:
     return float(total) / seconds
 
 
-def work(home: str, seconds: int, first: int, last: int, start, counts) -> None:  # type: ignore[no-untyped-def]
+def work(home: str, seconds: int, among: tuple[int, int], start: Barrier, counts: "Queue[int]") -> None:
     """One client: change random balances for as long as it may, after a short warm-up."""
-    import os
-
     os.environ["PURSER_HOME"] = home
     settings.cache_clear()
     chance = random.Random()
     with dashboard.create_app().app_context():
         for _ in range(20):
-            post(chance.randint(first, last))
+            post(chance.randint(*among))
         start.wait()
         ends, done = time.monotonic() + seconds, 0
         while time.monotonic() < ends:
-            post(chance.randint(first, last))
+            post(chance.randint(*among))
             done += 1
     counts.put(done)
 
