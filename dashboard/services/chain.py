@@ -75,10 +75,11 @@ def digest(entry: Mapping[str, Any], before: bytes) -> bytes:
 
 def serialise(entry: Mapping[str, Any]) -> bytes:
     """The bytes of an entry that its hash covers, without the hash before."""
-    return _text(FORMAT) + b"".join(_field(entry[name], kind) for name, kind in FIELDS)
+    return _text(FORMAT) + b"".join(field(entry[name], kind) for name, kind in FIELDS)
 
 
-def _field(value: Any, kind: str) -> bytes:
+def field(value: Any, kind: str) -> bytes:
+    """One field as bytes, its length first: an integer, text, digest or instant, or None."""
     if value is None:
         return _NULL
     match kind.removeprefix("optional "):

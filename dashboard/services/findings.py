@@ -1,0 +1,182 @@
+"""What a proof has to say: each thing that differs, in words, and the outcome as a whole."""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+CAP = 20
+"""So many findings of each check are told one by one; the rest is counted."""
+LIFETIME = ("deposited", "withdrawn", "wagered", "turnover", "won", "real_losses", "bonus_losses")
+"""The sums that a balance keeps over its journal."""
+
+
+class Check(StrEnum):
+    """What is proved. In this order the first is taken for the cause where several fail together."""
+
+    SEQUENCE = "sequence"
+    HASH = "hash"
+    CONTINUITY = "continuity"
+    REVERSAL = "reversal"
+    ANCHORED = "anchored"
+    BALANCE = "balance"
+    LIFETIME = "lifetime"
+    TRIAL_BALANCE = "trial_balance"
+    ANCHOR = "anchor"
+
+
+_RANK = {check: rank for rank, check in enumerate(Check)}
+_OF_AN_ENTRY = (Check.SEQUENCE, Check.HASH, Check.CONTINUITY, Check.REVERSAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that differs from what it must be."""
+
+    check: Check
+    message: str
+    operator_id: int | None = None
+    player_id: int | None = None
+    external_id: str | None = None
+    currency: str | None = None
+    sequence: int | None = None
+    """Of the entry at which it shows; None where it is about a balance, a sum or an anchor."""
+    consequences: tuple[str, ...] = ()
+    """What else differs, most likely because of this."""
+
+    def as_json(self) -> dict[str, object]:
+        """Its fields, for machines and for the record."""
+        return {
+            "check": str(self.check),
+            "message": self.message,
+            "operator_id": self.operator_id,
+            "player_id": self.player_id,
+            "external_id": self.external_id,
+            "currency": self.currency,
+            "sequence": self.sequence,
+            "consequences": list(self.consequences),
+        }
+
+
+@dataclass(slots=True)
+class Found:
+    """What the checks have found so far: the first of each check in full, all of them counted."""
+
+    findings: list[Finding] = field(default_factory=list)
+    totals: dict[Check, int] = field(default_factory=lambda: defaultdict(int))
+
+    def add(self, finding: Finding) -> None:
+        """Count it, and keep it unless CAP of its check are kept already."""
+        self.totals[finding.check] += 1
+        if self.totals[finding.check] <= CAP:
+            self.findings.append(finding)
+
+    def merge(self, findings: Iterable[Finding], totals: Mapping[Check, int]) -> None:
+        """Take over what a statement has found and counted."""
+        self.findings.extend(findings)
+        for check, total in totals.items():
+            self.totals[check] += total
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """The outcome of one proof of everything."""
+
+    started_at: dt.datetime
+    seconds: float
+    entries: int
+    balances: int
+    anchors: int
+    findings: tuple[Finding, ...]
+    """Causes first, with their consequences; at most about CAP of each check."""
+    totals: Mapping[Check, int]
+    """How many differ, by check: the whole count, where `findings` may be cut short."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing differs."""
+        return not self.findings
+
+    @property
+    def entries_per_second(self) -> int:
+        """How fast it went, everything included."""
+        return round(self.entries / self.seconds) if self.seconds else 0
+
+    def as_json(self) -> dict[str, object]:
+        """The outcome for machines."""
+        return {
+            "ok": self.ok,
+            "entries": self.entries,
+            "balances": self.balances,
+            "anchors": self.anchors,
+            "seconds": round(self.seconds, 3),
+            "entries_per_second": self.entries_per_second,
+            "totals": {str(check): total for check, total in self.totals.items()},
+            "findings": [finding.as_json() for finding in self.findings],
+        }
+
+
+def fold(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Put what one edit has caused under its likely cause; every message stays.
+
+    Of one entry the first check that fails is the cause, and it also explains the break at the
+    entry after it. What differs about a whole journal (balance, lifetime sums, anchored heads)
+    follows from its first entry that differs, and a trial balance from any journal of its currency.
+    """
+    chains: dict[tuple[int | None, str | None], list[Finding]] = defaultdict(list)
+    sums: list[Finding] = []
+    others: list[Finding] = []
+    for finding in findings:
+        if finding.player_id is not None:
+            chains[finding.player_id, finding.currency].append(finding)
+        elif finding.check == Check.TRIAL_BALANCE:
+            sums.append(finding)
+        else:
+            others.append(finding)
+    causes = [cause for chain in chains.values() for cause in _of_one_chain(chain)]
+    for finding in sums:
+        place = next((at for at, cause in enumerate(causes) if _explains(cause, finding)), None)
+        if place is None:
+            causes.append(finding)
+        else:
+            causes[place] = _with(causes[place], [finding])
+    return tuple(sorted(causes + others, key=lambda finding: _RANK[finding.check]))
+
+
+def _of_one_chain(chain: list[Finding]) -> list[Finding]:
+    entries = [finding for finding in chain if finding.check in _OF_AN_ENTRY]
+    rest = [finding for finding in chain if finding.check not in _OF_AN_ENTRY]
+    entries.sort(key=lambda finding: (finding.sequence or 0, _RANK[finding.check]))
+    causes: list[Finding] = []
+    for finding in entries:
+        last = causes[-1] if causes else None
+        same = last is not None and last.sequence == finding.sequence
+        after = (
+            last is not None
+            and finding.check == Check.CONTINUITY
+            and finding.sequence == (last.sequence or 0) + 1
+        )
+        if last is not None and (same or after):
+            causes[-1] = _with(last, [finding])
+        else:
+            causes.append(finding)
+    rest.sort(key=lambda finding: _RANK[finding.check])
+    if not causes and rest:
+        causes.append(rest.pop(0))
+    if causes:
+        causes[0] = _with(causes[0], rest)
+    return causes
+
+
+def _explains(cause: Finding, finding: Finding) -> bool:
+    return (
+        cause.player_id is not None
+        and cause.currency == finding.currency
+        and cause.operator_id in {None, finding.operator_id}
+    )
+
+
+def _with(cause: Finding, consequences: Iterable[Finding]) -> Finding:
+    told = [message for finding in consequences for message in (finding.message, *finding.consequences)]
+    return replace(cause, consequences=(*cause.consequences, *told))
