@@ -40,6 +40,11 @@ def local(at: dt.datetime, zone: str) -> dt.datetime:
     return at.astimezone(ZoneInfo(zone))
 
 
+def instant(wall: dt.datetime, zone: str) -> dt.datetime:
+    """The instant at which the operator's wall shows `wall`, which is naive; the first of two, in UTC."""
+    return wall.replace(tzinfo=ZoneInfo(zone), fold=0).astimezone(dt.UTC)
+
+
 def day(at: dt.datetime, zone: str) -> Span:
     """The calendar day of `zone` that holds `at`."""
     on = local(at, zone).date()

@@ -16,6 +16,9 @@ from dashboard.errors import PurserError
 class DeskForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     """A form whose text comes without blanks around it, and that can show what a service refused."""
 
+    scope = ""
+    """Begins the ids of the fields, where a page holds several forms."""
+
     class Meta(FlaskForm.Meta):  # type: ignore[misc]
         """Strips what was typed, except passwords: a blank is nothing."""
 
@@ -29,6 +32,22 @@ class DeskForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
                 (name, value if name in secret else _stripped(value))
                 for name, value in sent.items(multi=True)
             )
+
+        def bind_field(self, form: "DeskForm", unbound_field: Any, options: dict[str, Any]) -> Field:
+            """WTForms' hook for making a field."""
+            if form.scope:
+                options = {**options, "id": f"{form.scope}-{options['name']}"}
+            field: Field = super().bind_field(form, unbound_field, options)
+            return field
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        """Whether everything has its shape; what is wrong with a hidden field stands on top of the form."""
+        valid: bool = super().validate(extra_validators)
+        for field in self:
+            if isinstance(field.widget, HiddenInput) and field.errors:
+                self.form_errors.extend(field.errors)
+                field.errors = []
+        return valid
 
     def show(self, error: PurserError) -> None:
         """Put a refusal at the field that it names, or on top of the form where it names none of ours."""

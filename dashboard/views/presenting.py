@@ -19,7 +19,11 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 def init_app(app: Flask) -> None:
     """Give templates their filters, their globals, and who is asking."""
     app.jinja_env.filters.update(
-        money=money.show, exact_time=exact_time, relative_time=relative_time, clock_time=clock_time
+        money=money.show,
+        exact_time=exact_time,
+        relative_time=relative_time,
+        clock_time=clock_time,
+        day_time=day_time,
     )
     app.jinja_env.globals.update(asset=asset, csp_nonce=csp_nonce, may=may)
     app.context_processor(_who_asks)
@@ -34,6 +38,19 @@ def exact_time(at: dt.datetime) -> str:
 def clock_time(at: dt.datetime) -> str:
     """`12:03:11`, in the operator's zone."""
     return f"{clock.local(at, _zone()):%H:%M:%S}"
+
+
+def day_time(at: dt.datetime) -> str:
+    """`12:03:11` today, `Yesterday 12:03`, `21 Nov 12:03`, `21 Nov 2025`: for a list that goes back."""
+    zone = _zone()
+    wall, today = clock.local(at, zone), clock.local(clock.now(), zone).date()
+    if wall.date() == today:
+        return f"{wall:%H:%M:%S}"
+    if wall.date() == today - dt.timedelta(days=1):
+        return f"Yesterday {wall:%H:%M}"
+    if wall.year == today.year:
+        return f"{wall.day} {wall:%b %H:%M}"
+    return f"{wall.day} {wall:%b %Y}"
 
 
 def relative_time(at: dt.datetime) -> str:
