@@ -57,9 +57,7 @@ Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 class Settings(BaseSettings):
     """What can be set from outside; an empty variable counts as not set."""
 
-    model_config = SettingsConfigDict(
-        env_ignore_empty=True, frozen=True, extra="ignore"
-    )
+    model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True, extra="ignore")
 
     home: Folder = Field(default=ROOT / "var", validation_alias="PURSER_HOME")
     """Where the embedded data, the secrets, exports and anchors live."""
@@ -80,11 +78,11 @@ class Settings(BaseSettings):
     secure_cookies: bool = Field(default=False, validation_alias="PURSER_SECURE_COOKIES")
     """On where the browser speaks TLS: cookies are then `__Host-` and Secure."""
 
-    balance_min_default: int = Field(default=-10_000, validation_alias="BALANCE_MIN_DEFAULT")
+    balance_min_default: int = Field(default=-10_000, validation_alias="BALANCE_MIN_DEFAULT", le=0)
     """These four are in whole units and set the default level's rules when an operator is created."""
-    balance_max_default: int = Field(default=1_000_000, validation_alias="BALANCE_MAX_DEFAULT")
+    balance_max_default: int = Field(default=1_000_000, validation_alias="BALANCE_MAX_DEFAULT", gt=0)
     balance_warning_threshold: int = Field(default=1_000, validation_alias="BALANCE_WARNING_THRESHOLD")
-    balance_critical_threshold: int = Field(default=100, validation_alias="BALANCE_CRITICAL_THRESHOLD")
+    balance_critical_threshold: int = Field(default=100, validation_alias="BALANCE_CRITICAL_THRESHOLD", ge=0)
 
     @model_validator(mode="after")
     def _ranges(self) -> Self:

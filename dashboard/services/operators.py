@@ -66,7 +66,8 @@ def create(
 ) -> int:
     """Make an operator with the VIP table in its own currency and in `currencies`; returns its id.
 
-    Raises Rejected for a currency or time zone that does not exist, Conflict for a slug in use.
+    Raises Rejected for an empty name, a wrong slug, a currency or time zone that does not exist, and
+    Conflict for a slug in use.
     """
     wanted = list(dict.fromkeys([currency, *currencies]))
     for code in wanted:
@@ -74,6 +75,8 @@ def create(
             raise Rejected(f"{code} is no currency code.", field="currency")
     if timezone not in available_timezones():
         raise Rejected(f"{timezone} is no time zone.", field="timezone")
+    if not name.strip():
+        raise Rejected("Give the operator a name.", field="name")
     operator = Operator(
         slug=slug, name=name, currency=currency, timezone=timezone, money=money_mode, created_at=now
     )

@@ -61,6 +61,16 @@ def test_a_wrong_number_is_named(monkeypatch):
         config.read()
 
 
+@pytest.mark.parametrize(
+    ("name", "figure"),
+    [("BALANCE_MIN_DEFAULT", "1"), ("BALANCE_MAX_DEFAULT", "0"), ("BALANCE_CRITICAL_THRESHOLD", "-1")],
+)
+def test_a_figure_that_no_rule_could_have_is_named(monkeypatch, name, figure):
+    monkeypatch.setenv(name, figure)
+    with pytest.raises(ConfigurationError, match=rf"^{name} "):
+        config.read()
+
+
 def test_secrets_are_made_once_and_for_nobody_else(monkeypatch, tmp_path):
     monkeypatch.setenv("PURSER_HOME", str(tmp_path / "home"))
     at = config.read()
