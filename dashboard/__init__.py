@@ -1,4 +1,4 @@
-"""Purser. Importing this package needs the standard library alone: the set-up runs before anything is installed."""
+"""Purser. Importing this package needs the standard library alone: the set-up runs before all else."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 def create_app(**overrides: Any) -> Flask:
     """The web application; `overrides` replace entries of its configuration."""
-    from dashboard import web  # noqa: PLC0415  (third-party packages may not be there when we are imported)
+    # Third-party packages may not be there yet when we are imported.
+    from dashboard.web import create_app as wired  # noqa: PLC0415
 
-    return web.create_app(**overrides)
+    return wired(**overrides)

@@ -10,16 +10,17 @@ import sys
 _PR_SET_PDEATHSIG = 1
 
 
-def end_with_parent() -> None:
+def end_with_parent(parent: int | None = None) -> None:
     """Be asked to end when the parent process ends, however it ends. Without effect off Linux.
 
-    A killed parent would otherwise leave a child behind that holds the port.
+    A killed parent would otherwise leave a child behind that holds the port. `parent` is its number, for
+    the case that it has ended before we ask.
     """
     if sys.platform != "linux":
         return
-    parent = os.getppid()
+    parent = os.getppid() if parent is None else parent
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-    if os.getppid() != parent:  # it ended before we asked
+    if os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -109,7 +109,8 @@ class _Child:
         now = time.monotonic()
         if self.process is None:
             if now >= self.due_at:
-                self.process = subprocess.Popen(_command(self.name), cwd=ROOT, env=_environment())  # noqa: S603 - our own
+                command = [*_command(self.name), "--child", f"--parent={os.getpid()}"]
+                self.process = subprocess.Popen(command, cwd=ROOT, env=_environment())  # noqa: S603 - our own
                 self.started_at = now
             return
         code = self.process.poll()
@@ -221,7 +222,7 @@ def _handlers(handler: Callable[[int, FrameType | None], None]) -> Iterator[None
 
 
 def _command(name: str) -> list[str]:
-    return [sys.executable, "-m", "dashboard.cli", name, *(["--child"] if name != "demo" else [])]
+    return [sys.executable, "-m", "dashboard.cli", name]
 
 
 def _environment() -> dict[str, str]:

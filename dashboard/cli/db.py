@@ -88,6 +88,7 @@ def stop() -> None:
 
 def _drift_on_scratch() -> list[str]:
     with tempfile.TemporaryDirectory(prefix="purser-check-") as folder:
+        Path(folder).chmod(0o711)  # PostgreSQL's user passes through
         server = embedded.start(Path(folder) / "home", fast_and_unsafe=True)
         try:
             with roles.connect_as_owner(server.url("owner")) as connection:

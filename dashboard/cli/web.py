@@ -7,10 +7,11 @@ from dashboard import database, process, serve
 
 @click.command()
 @click.option("--child", is_flag=True, hidden=True, help="Started by `run`, which has prepared the database.")
-def command(child: bool) -> None:
+@click.option("--parent", type=int, hidden=True, help="The process to end with.")
+def command(child: bool, parent: int | None) -> None:
     """Start the web server alone, and stay until Ctrl-C."""
     if child:
-        process.end_with_parent()
+        process.end_with_parent(parent)
         serve.web()
         return
     with database.ready():
