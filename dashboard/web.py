@@ -11,9 +11,21 @@ from dashboard import keys, roles
 from dashboard import live as live_updates
 from dashboard.config import ROOT, settings
 from dashboard.db import alchemy
-from dashboard.views import access, auth, earnings, edge, errors, headers, health, live, presenting
+from dashboard.views import (
+    access,
+    auth,
+    earnings,
+    edge,
+    errors,
+    headers,
+    health,
+    live,
+    players,
+    presenting,
+    wallets,
+)
 
-BLUEPRINTS = (auth.bp, earnings.bp, health.bp, live.bp)
+BLUEPRINTS = (auth.bp, earnings.bp, health.bp, live.bp, players.bp, wallets.bp)
 REQUEST_THREADS = 20
 
 

@@ -1,0 +1,210 @@
+"""What the page of one player shows, besides journal and notes."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from sqlalchemy import TextClause, text
+from sqlalchemy.orm import Session
+
+from dashboard.errors import NotFound
+from dashboard.services import standings, vip
+from dashboard.services.actors import Actor
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Who the player is, and how the wallet stands."""
+
+    id: int
+    external_id: str
+    name: str
+    email: str | None
+    country: str | None
+    created_at: dt.datetime
+    agent: str | None
+    """Name of the member of staff in charge."""
+    home_currency: str
+    status: str
+    status_reason: str | None
+    status_by: str | None
+    """Name of whoever froze or closed it."""
+    status_at: dt.datetime | None
+    vip_level: str
+    xp: int
+    total_xp: int
+    next_level: str | None
+    """The level that xp reach next; None at the top."""
+    next_xp: int | None
+    """From which total xp on."""
+    notes: int
+    alerts: int
+    """How many alerts there ever were."""
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceRow:
+    """A balance in one currency, in minor units; zeros and version 0 where nothing ever moved."""
+
+    currency: str
+    real: int
+    bonus: int
+    pending: int
+    version: int
+    deposited: int
+    withdrawn: int
+    updated_at: dt.datetime | None
+    """None: there is no balance yet; the first change makes it."""
+    last_risk: int | None
+    """Risk score of the last entry, if it has one."""
+
+    @property
+    def withdrawable(self) -> int:
+        """Real money that is not locked for withdrawals."""
+        return vip.withdrawable(self.real, self.pending)
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRow:
+    """An alert of the player. `peak` and `threshold` as in `models/alert.py`."""
+
+    id: int
+    currency: str
+    type: str
+    severity: str
+    state: str
+    hits: int
+    peak: int
+    threshold: int
+    sequence: int | None
+    raised_at: dt.datetime
+    last_hit_at: dt.datetime
+    acknowledged_by: str | None
+    """A name."""
+    acknowledged_at: dt.datetime | None
+    note: str | None
+    resolved_at: dt.datetime | None
+    resolved_by: str | None
+    """A name, or `System` when the balance itself came back."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlayerPage:
+    """One player and one of their balances, all of one instant."""
+
+    player: Header
+    balances: tuple[BalanceRow, ...]
+    """The home currency first; then those in use, then those that rules allow."""
+    balance: BalanceRow
+    """The one that is shown."""
+    open_alerts: tuple[AlertRow, ...]
+    """Not resolved, in every currency, the gravest first."""
+    rule: vip.Rule | None
+    limits: tuple[vip.LimitUse, ...]
+    """The day's and the week's use; empty without a balance or a rule."""
+
+
+_HEADER = text("""
+SELECT p.id, p.external_id, p.name, p.email, p.country, p.created_at, a.name AS agent,
+       o.currency AS home_currency, w.status, w.status_reason, s.name AS status_by, w.status_at,
+       w.vip_level, w.xp, w.total_xp, n.level AS next_level, n.xp_from AS next_xp,
+       (SELECT count(*) FROM player_notes pn WHERE pn.player_id = p.id) AS notes,
+       (SELECT count(*) FROM alerts al WHERE al.player_id = p.id) AS alerts
+FROM players p
+JOIN operators o ON o.id = p.operator_id
+JOIN wallets w ON w.player_id = p.id
+LEFT JOIN logins a ON a.id = p.agent_id
+LEFT JOIN logins s ON s.id = w.status_by
+LEFT JOIN LATERAL (
+  SELECT l.level, l.xp_from FROM vip_levels l
+  WHERE l.operator_id = p.operator_id AND l.xp_from > w.total_xp ORDER BY l.xp_from LIMIT 1) n ON true
+WHERE p.id = :p AND p.operator_id = :operator
+""")
+
+_BALANCES = text("""
+SELECT c.currency, coalesce(b.real, 0) AS real, coalesce(b.bonus, 0) AS bonus,
+       coalesce(b.pending, 0) AS pending, coalesce(b.version, 0) AS version,
+       coalesce(b.deposited, 0) AS deposited, coalesce(b.withdrawn, 0) AS withdrawn, b.updated_at,
+       e.risk_score AS last_risk
+FROM (SELECT currency FROM balances WHERE player_id = :p
+      UNION
+      SELECT currency FROM vip_rules WHERE operator_id = :operator AND level = :level) c
+LEFT JOIN balances b ON b.player_id = :p AND b.currency = c.currency
+LEFT JOIN wallet_entries e ON e.player_id = :p AND e.currency = c.currency AND e.sequence = b.version
+ORDER BY c.currency <> :home, b.version IS NULL, c.currency
+""")
+
+_ALERTS = """
+SELECT a.id, a.currency, a.type, a.severity, a.state, a.hits, a.peak, a.threshold, a.sequence, a.raised_at,
+       a.last_hit_at, k.name AS acknowledged_by, a.acknowledged_at, a.note, a.resolved_at,
+       CASE a.resolved_by WHEN 'system' THEN 'System' ELSE coalesce(r.name, a.resolved_by) END AS resolved_by
+FROM alerts a
+LEFT JOIN logins k ON k.id = a.acknowledged_by
+LEFT JOIN logins r ON 'staff:' || r.id = a.resolved_by
+WHERE a.player_id = :p AND a.operator_id = :operator
+"""
+_OPEN_ALERTS = text(f"{_ALERTS} AND a.state <> 'resolved' ORDER BY a.severity, a.last_hit_at DESC, a.id DESC")
+_ALL_ALERTS = text(f"{_ALERTS} ORDER BY a.state = 'resolved', a.last_hit_at DESC, a.id DESC LIMIT 100")
+
+
+def get_page(
+    session: Session, *, player_id: int, currency: str | None, actor: Actor, now: dt.datetime
+) -> PlayerPage:
+    """The player with the balance in `currency`, or in the operator's own. At most five statements.
+
+    Raises NotFound for a player of another operator, and for a currency in which nothing can be.
+    """
+    player = get_header(session, player_id=player_id, operator_id=actor.operator_id)
+    scope = {"p": player_id, "operator": actor.operator_id}
+    rows = session.execute(_BALANCES, {**scope, "level": player.vip_level, "home": player.home_currency})
+    balances = tuple(BalanceRow(**row) for row in rows.mappings())
+    wanted = currency or player.home_currency
+    balance = next((row for row in balances if row.currency == wanted), None)
+    if balance is None:
+        raise NotFound("This player has no balance in that currency.")
+    rule, limits = _limits(session, player_id, balance, actor, now)
+    return PlayerPage(
+        player=player,
+        balances=balances,
+        balance=balance,
+        open_alerts=list_open_alerts(session, player_id=player_id, operator_id=actor.operator_id),
+        rule=rule,
+        limits=limits,
+    )
+
+
+def get_header(session: Session, *, player_id: int, operator_id: int) -> Header:
+    """Who the player is and how the wallet stands. Raises NotFound."""
+    row = session.execute(_HEADER, {"p": player_id, "operator": operator_id}).mappings().one_or_none()
+    if row is None:
+        raise NotFound("There is no such player.")
+    return Header(**row)
+
+
+def list_open_alerts(session: Session, *, player_id: int, operator_id: int) -> tuple[AlertRow, ...]:
+    """The alerts that are not resolved, in every currency, the gravest first."""
+    return _list_alerts(session, _OPEN_ALERTS, player_id, operator_id)
+
+
+def list_alerts(session: Session, *, player_id: int, operator_id: int) -> tuple[AlertRow, ...]:
+    """The last hundred alerts: those that are not resolved first, each group latest first."""
+    return _list_alerts(session, _ALL_ALERTS, player_id, operator_id)
+
+
+def _list_alerts(
+    session: Session, statement: TextClause, player_id: int, operator_id: int
+) -> tuple[AlertRow, ...]:
+    rows = session.execute(statement, {"p": player_id, "operator": operator_id})
+    return tuple(AlertRow(**row) for row in rows.mappings())
+
+
+def _limits(
+    session: Session, player_id: int, balance: BalanceRow, actor: Actor, now: dt.datetime
+) -> tuple[vip.Rule | None, tuple[vip.LimitUse, ...]]:
+    if balance.updated_at is None:
+        return None, ()
+    located = standings.look(session, player_id=player_id, currency=balance.currency, actor=actor)
+    if located.rule is None:
+        return None, ()
+    today, week = standings.used(session, player_id=player_id, located=located, now=now)
+    standing = located.standing(used_today=today, used_this_week=week, now=now)
+    return located.rule, tuple(vip.limit_uses(standing, located.rule, 0))
