@@ -6,7 +6,8 @@ import procrastinate
 from flask import Flask
 
 import dashboard
-from dashboard import db
+from dashboard import clock, db, keys
+from dashboard.config import settings
 
 tasks = procrastinate.Blueprint()
 # A job may take minutes where a request may take seconds.
@@ -30,10 +31,12 @@ def _app() -> Flask:
 @tasks.task(name="anchor", queueing_lock="anchor", retry=_RETRY)
 def anchor(timestamp: int) -> None:
     """Take the daily anchor, at 00:05 UTC."""
-    from dashboard.services import anchors  # noqa: PLC0415 - the queue is read by commands that need no services
+    from dashboard.services import audit  # noqa: PLC0415 - the queue is read by commands that need no services
 
-    with _app().app_context(), db.writing() as session:
-        anchors.take(session)
+    with _app().app_context():
+        audit.take_anchor(
+            db.reading, db.transact, key=keys.anchor_key(), folder=settings().anchor_folder, now=clock.now()
+        )
 
 
 @tasks.periodic(cron="10 3 * * *")
@@ -43,4 +46,6 @@ def verify(timestamp: int) -> None:
     from dashboard.services import audit  # noqa: PLC0415 - the queue is read by commands that need no services
 
     with _app().app_context():
-        audit.verify_and_record()
+        audit.verify_and_record(
+            db.reading, db.transact, key=keys.anchor_key(), folder=settings().anchor_folder, now=clock.now()
+        )
