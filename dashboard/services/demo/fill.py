@@ -1,0 +1,324 @@
+"""Post the demo through the services, day by day, as if it were happening.
+
+Each day is a transaction: entries in sets (the first of every player, then the second), then what the
+office did on that day. Nothing here writes a balance or an entry itself.
+"""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import zip_longest
+from random import Random
+from typing import Protocol, TypeVar
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from dashboard import clock
+from dashboard.errors import Rejected
+from dashboard.models.operator import MoneyMode
+from dashboard.models.vip import Level
+from dashboard.services import balances, operators, players, vip, vip_rules
+from dashboard.services.actors import SYSTEM
+from dashboard.services.demo import habits, people
+from dashboard.services.demo.account import Day, Event, House
+from dashboard.services.demo.life import Ending, Life, live
+from dashboard.services.demo.office import Member, Office, hire
+
+SLUG = "lotus"
+NAME = "Lotus House"
+CURRENCY = "USD"
+TIMEZONE = "Europe/Prague"
+BATCH = 1000
+"""At most so many balances a statement."""
+
+T = TypeVar("T")
+Progress = Callable[[str, int, int], None]
+"""Is told the stage, how much of it is done, and of how much."""
+
+
+class Transact(Protocol):
+    """Runs a piece of work in a transaction of its own: `db.transact`, given by the edge."""
+
+    def __call__(self, work: Callable[[Session], T]) -> T: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What was made."""
+
+    operator_id: int
+    players: int
+    entries: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Act:
+    """Something that the office does at a moment."""
+
+    at: dt.datetime
+    do: Callable[[Session], None]
+
+
+def fill(
+    transact: Transact,
+    *,
+    now: dt.datetime,
+    seed: int = 1,
+    players_count: int = 2_000,
+    days_count: int = 90,
+    progress: Progress | None = None,
+) -> Filled:
+    """Simulate Lotus House until `now`, and post it. The same seed at the same time makes the same demo.
+
+    Raises Rejected, and writes nothing, where there are players already.
+    """
+    tell = progress or (lambda stage, done, total: None)
+    transact(_refuse_unless_empty)
+    first_day = clock.local(now, TIMEZONE).date() - dt.timedelta(days=days_count - 1)
+    days = tuple(_days(first_day, days_count))
+    founded_at = days[0].start - dt.timedelta(days=730)
+    operator_id, house = transact(partial(_found, days=days, founded_at=founded_at, now=now))
+    staff = transact(partial(hire, operator_id=operator_id, now=founded_at))
+    office = Office(seed=seed, timezone=TIMEZONE, currency=CURRENCY, staff_by_email=staff)
+    lives = []
+    for life in _lives(seed, house, players_count):
+        lives.append(life)
+        tell("Inventing lives", len(lives), players_count)
+    members = _register(transact, office=office, operator_id=operator_id, seed=seed, lives=lives, now=now)
+    plan = _Plan(members, lives, _acts(seed, office, members, lives, house))
+    posted = 0
+    for number, day in enumerate(days, start=1):
+        posted += transact(partial(_day, office=office, plan=plan, day=day, now=now))
+        tell("Living days", number, days_count)
+    return Filled(operator_id, len(members), posted)
+
+
+def _refuse_unless_empty(session: Session) -> None:
+    if session.scalar(text("SELECT EXISTS (SELECT FROM players)")):
+        raise Rejected("There are players already: the demo fills an empty database only.")
+
+
+def _days(first: dt.date, count: int) -> Iterator[Day]:
+    for number in range(count):
+        on = first + dt.timedelta(days=number)
+        span = clock.between(on, on + dt.timedelta(days=1), TIMEZONE)
+        yield Day(on, span.start, span.end)
+
+
+def _found(
+    session: Session, *, days: tuple[Day, ...], founded_at: dt.datetime, now: dt.datetime
+) -> tuple[int, House]:
+    operator_id = operators.create(
+        session,
+        slug=SLUG,
+        name=NAME,
+        currency=CURRENCY,
+        timezone=TIMEZONE,
+        money_mode=MoneyMode.PLAY,
+        currencies=[],
+        defaults=operators.Defaults(),
+        now=founded_at,
+    )
+    found = session.execute(
+        text("""
+        SELECT r.level, r.currency, r.min_balance, r.max_balance, r.daily_limit, r.weekly_limit,
+               r.warning_threshold, r.critical_threshold, r.drop_percent, r.version
+        FROM vip_rules r WHERE r.operator_id = :operator AND r.currency = :currency
+        """),
+        {"operator": operator_id, "currency": CURRENCY},
+    )
+    rules = {row.level: vip.Rule(*row) for row in found}
+    levels = session.execute(
+        text("SELECT level, xp_from FROM vip_levels WHERE operator_id = :operator AND xp_from IS NOT NULL"),
+        {"operator": operator_id},
+    )
+    xp_from = {row.level: row.xp_from for row in levels}
+    return operator_id, House(CURRENCY, TIMEZONE, rules, xp_from, days, now)
+
+
+def _lives(seed: int, house: House, count: int) -> Iterator[Life]:
+    """A life for each player; a few end in a freeze or are closed, and a few go on at this moment."""
+    rng = _rng(seed, "lives")
+    dealt = habits.segments(rng, count)
+    small = [number for number, segment in enumerate(dealt) if segment.stake < 190]
+    chosen = rng.sample(small, min(len(small), max(4, count // 40)))
+    endings = dict.fromkeys(chosen[::3], Ending.CLOSE) | dict.fromkeys(
+        [*chosen[1::3], *chosen[2::3]], Ending.FREEZE
+    )
+    at_play = set(rng.sample(range(count), max(2, count // 100)))
+    for number, segment in enumerate(dealt):
+        yield live(
+            _rng(seed, "life", number),
+            house,
+            segment,
+            ending=endings.get(number),
+            plays_now=number in at_play,
+        )
+
+
+def _register(
+    transact: Transact,
+    *,
+    office: Office,
+    operator_id: int,
+    seed: int,
+    lives: Sequence[Life],
+    now: dt.datetime,
+) -> list[Member]:
+    rng = _rng(seed, "people")
+    agents = [rng.choice(office.agents) for _ in lives]
+    invented = list(people.people(rng, len(lives)))
+    new = [
+        players.NewPlayer(
+            external_id=person.external_id,
+            name=person.name,
+            email=person.email,
+            agent_id=agent.id,
+            country=person.country,
+            created_at=life.joined_at,
+        )
+        for person, agent, life in zip(invented, agents, lives, strict=True)
+    ]
+    ids: dict[str, int] = {}
+    for start in range(0, len(new), BATCH):
+        some = new[start : start + BATCH]
+        ids |= transact(partial(players.register, operator_id=operator_id, players=some, now=now))
+    members = [
+        Member(ids[person.external_id], person.external_id, agent)
+        for person, agent in zip(invented, agents, strict=True)
+    ]
+    office.know(members)
+    return members
+
+
+def _acts(
+    seed: int, office: Office, members: Sequence[Member], lives: Sequence[Life], house: House
+) -> list[_Act]:
+    """What the office does besides answering alerts, in order of time."""
+    rng = _rng(seed, "acts")
+    acts: list[_Act] = []
+    for member, life in zip(members, lives, strict=True):
+        if life.ending and life.ended_at:
+            end = partial(office.end_life, member=member, ending=life.ending, at=life.ended_at)
+            acts.append(_Act(life.ended_at, end))
+            later = life.ended_at + dt.timedelta(days=rng.uniform(1, 6))
+            if life.ending == Ending.FREEZE and later < house.now and rng.random() < 0.35:
+                acts.append(_Act(later, partial(office.unfreeze, member=member, at=later)))
+    staying = [
+        (member, life) for member, life in zip(members, lives, strict=True) if life.events and not life.ending
+    ]
+    for member, life in rng.sample(staying, len(staying) // 8):
+        at = _office_hour(rng, house, since=life.joined_at)
+        acts.append(_Act(at, partial(office.note, member=member, at=at)))
+    for member, life in rng.sample(staying, min(len(staying), 4 + len(house.days))):
+        at = _office_hour(rng, house, since=life.joined_at)
+        acts.append(_Act(at, partial(office.be_refused, member=member, at=at)))
+    modest = [(member, life) for member, life in staying if life.level in {Level.BRONZE, Level.SILVER}]
+    for member, life in rng.sample(modest, min(len(modest), 6)):
+        at = _office_hour(rng, house, since=life.events[-1].at)
+        acts.append(_Act(at, partial(office.raise_level, member=member, at=at)))
+    return sorted(acts, key=lambda act: act.at)
+
+
+def _office_hour(rng: Random, house: House, *, since: dt.datetime) -> dt.datetime:
+    """Some moment of a working day after `since`; just before now where there is none."""
+    possible = [day for day in house.days if day.at(9) > since and day.at(17) < house.now]
+    if not possible:
+        return house.now - dt.timedelta(minutes=rng.uniform(3, 25))
+    return rng.choice(possible).at(rng.uniform(9, 17))
+
+
+class _Plan:
+    """What is still to be posted, handed out day by day."""
+
+    def __init__(self, members: Sequence[Member], lives: Sequence[Life], acts: Sequence[_Act]) -> None:
+        self._acts = defaultdict[dt.date, list[_Act]](list)
+        self._entries = defaultdict[dt.date, dict[Member, list[tuple[int, Event]]]](dict)
+        self._gains = defaultdict[dt.date, list[tuple[Member, int, str, dt.datetime]]](list)
+        for act in acts:
+            self._acts[_on(act.at)].append(act)
+        for member, life in zip(members, lives, strict=True):
+            for sequence, event in enumerate(life.events, start=1):
+                self._entries[_on(event.at)].setdefault(member, []).append((sequence, event))
+            for gain in life.gains:
+                self._gains[_on(gain.at)].append((member, gain.xp, gain.reason, gain.at))
+
+    def acts(self, day: Day) -> list[_Act]:
+        """Of the office on that day, in order."""
+        return self._acts[day.on]
+
+    def gains(self, day: Day) -> list[tuple[Member, int, str, dt.datetime]]:
+        """Of xp on that day: who, how much, why and when."""
+        return sorted(self._gains[day.on], key=lambda gain: gain[3])
+
+    def batches(self, day: Day) -> Iterator[list[tuple[Member, int, Event]]]:
+        """The first event of every player on that day, then the second: a balance once a statement."""
+        journals = [
+            [(member, sequence, event) for sequence, event in events]
+            for member, events in self._entries[day.on].items()
+        ]
+        for places in zip_longest(*journals):
+            batch = [place for place in places if place is not None]
+            for start in range(0, len(batch), BATCH):
+                yield batch[start : start + BATCH]
+
+
+def _on(at: dt.datetime) -> dt.date:
+    return clock.local(at, TIMEZONE).date()
+
+
+def _day(session: Session, *, office: Office, plan: _Plan, day: Day, now: dt.datetime) -> int:
+    """Post one day; how many entries."""
+    posted = 0
+    office.sign_in(session, day.start, now)
+    for batch in plan.batches(day):
+        posted += _post(session, batch)
+    for member, xp, reason, at in plan.gains(day):
+        vip_rules.add_xp(session, player_id=member.player_id, xp=xp, reason=reason, actor=SYSTEM, now=at)
+    for act in plan.acts(day):
+        act.do(session)
+    office.answer_alerts(session, start=day.start, end=min(day.end, now))
+    return posted
+
+
+def _post(session: Session, batch: Sequence[tuple[Member, int, Event]]) -> int:
+    reversals = [(member, sequence, event) for member, sequence, event in batch if event.reverses]
+    changes = [_dated(member, sequence, event) for member, sequence, event in batch if not event.reverses]
+    for member, sequence, event in reversals:
+        balances.reverse(
+            session,
+            player_id=member.player_id,
+            currency=CURRENCY,
+            sequence=event.reverses or 0,
+            reason=event.reason,
+            actor=member.agent,
+            idempotency_key=_key(sequence),
+            now=event.at,
+        )
+    if changes:
+        balances.post_many(session, changes, with_alerts=True)
+    return len(batch)
+
+
+def _dated(member: Member, sequence: int, event: Event) -> balances.Dated:
+    request = balances.Request(
+        player_id=member.player_id,
+        currency=CURRENCY,
+        change_type=event.change_type,
+        real_delta=event.amount,
+        reason=event.reason,
+        idempotency_key=_key(sequence),
+        reference=event.reference,
+    )
+    return balances.Dated(request, member.agent if event.by_staff else SYSTEM, event.at, event.score)
+
+
+def _key(sequence: int) -> str:
+    return f"demo:{sequence}"
+
+
+def _rng(seed: int, *what: object) -> Random:
+    return Random(f"{seed}/{'/'.join(map(str, what))}")  # noqa: S311 - a demo, no secret
