@@ -1,0 +1,95 @@
+"""What each database role may do, as one matrix: append-only tables are so by grant."""
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.orm import Session
+
+# What the application and reports may do with each table, and nothing else: a new table needs a row here.
+READ, APPEND, KEEP, PASS = "SELECT", "INSERT SELECT", "INSERT SELECT UPDATE", "DELETE INSERT SELECT UPDATE"
+GRANTS = {
+    "alembic_version": ("", ""),
+    "alerts": (KEEP, READ),
+    "anchor_heads": (APPEND, READ),
+    "anchors": (APPEND, READ),
+    "balances": (KEEP, READ),
+    "logins": (KEEP, ""),
+    "operators": (KEEP, READ),
+    "player_handles": (KEEP, READ),
+    "player_notes": (APPEND, READ),
+    "players": (KEEP, READ),
+    "procrastinate_events": (PASS, ""),
+    "procrastinate_jobs": (PASS, ""),
+    "procrastinate_periodic_defers": (PASS, ""),
+    "procrastinate_workers": (PASS, ""),
+    "refusals": (APPEND, READ),
+    "sign_in_addresses": (PASS, ""),
+    "sign_in_sessions": (PASS, ""),
+    "staff_log": (APPEND, READ),
+    "verifications": (APPEND, READ),
+    "vip_level_changes": (APPEND, READ),
+    "vip_levels": (KEEP, READ),
+    "vip_rule_versions": (APPEND, READ),
+    "vip_rules": (KEEP, READ),
+    "wallet_entries": (APPEND, READ),
+    "wallets": (KEEP, READ),
+}
+_GRANTED = text("""
+SELECT relname, ARRAY(
+  SELECT privilege
+  FROM unnest(ARRAY['DELETE', 'INSERT', 'REFERENCES', 'SELECT', 'TRIGGER', 'TRUNCATE', 'UPDATE']) AS privilege
+  WHERE has_table_privilege(:role, pg_class.oid, privilege)
+     OR (privilege IN ('INSERT', 'REFERENCES', 'SELECT', 'UPDATE')
+         AND has_any_column_privilege(:role, pg_class.oid, privilege))) AS granted
+FROM pg_class
+WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND relnamespace = 'public'::regnamespace
+""")
+
+
+@pytest.mark.parametrize(
+    ("role", "column"), [("purser_app", 0), ("purser_report", 1), ("purser_partner", None)]
+)
+def test_a_role_may_do_this_and_nothing_else(session: Session, role: str, column: int | None) -> None:
+    granted = {row.relname: " ".join(row.granted) for row in session.execute(_GRANTED, {"role": role})}
+
+    assert granted == {
+        table: grants[column] if column is not None else "" for table, grants in GRANTS.items()
+    }
+
+
+@pytest.mark.parametrize("role", ["purser_app", "purser_report", "purser_partner"])
+def test_a_role_is_nothing_but_what_it_was_granted(session: Session, role: str) -> None:
+    row = session.execute(text("SELECT * FROM pg_roles WHERE rolname = :role"), {"role": role}).one()
+    powers = (row.rolsuper, row.rolcreatedb, row.rolcreaterole, row.rolreplication, row.rolbypassrls)
+    groups = session.scalars(
+        text("SELECT roleid::regrole::text FROM pg_auth_members WHERE member = CAST(:role AS regrole)"),
+        {"role": role},
+    ).all()
+    makes_tables = session.scalar(
+        text("SELECT has_schema_privilege(:role, 'public', 'CREATE')"), {"role": role}
+    )
+
+    assert powers == (False,) * 5
+    assert groups == []
+    assert makes_tables is False
+
+
+@pytest.mark.parametrize("table", [table for table, (app, _) in GRANTS.items() if app == APPEND])
+@pytest.mark.parametrize("statement", ["UPDATE {0} SET {1} = {1}", "DELETE FROM {0}", "TRUNCATE {0}"])
+def test_what_was_appended_stays(session: Session, table: str, statement: str) -> None:
+    column = session.scalar(
+        text("""
+        SELECT attname FROM pg_attribute
+        WHERE attrelid = CAST(:t AS regclass) AND attnum > 0 AND attidentity = '' ORDER BY attnum LIMIT 1
+        """),
+        {"t": table},
+    )
+
+    with pytest.raises(ProgrammingError, match="permission denied"):
+        session.execute(text(statement.format(table, column)))
+
+
+@pytest.mark.parametrize("table", ["balances", "wallets", "players", "operators", "alerts"])
+def test_what_money_hangs_on_is_not_deleted(session: Session, table: str) -> None:
+    with pytest.raises(ProgrammingError, match="permission denied"):
+        session.execute(text(f"DELETE FROM {table}"))
