@@ -3,7 +3,7 @@
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 CAP = 20
@@ -59,24 +59,29 @@ class Finding:
         }
 
 
-@dataclass(slots=True)
 class Found:
-    """What the checks have found so far: the first of each check in full, all of them counted."""
+    """What the checks have found so far: all of it counted, the first of each check kept."""
 
-    findings: list[Finding] = field(default_factory=list)
-    totals: dict[Check, int] = field(default_factory=lambda: defaultdict(int))
+    def __init__(self) -> None:
+        self.totals: dict[Check, int] = defaultdict(int)
+        self._kept: dict[Check, list[Finding]] = defaultdict(list)
 
     def add(self, finding: Finding) -> None:
-        """Count it, and keep it unless CAP of its check are kept already."""
+        """Count one, and keep it unless CAP of its check are kept already."""
         self.totals[finding.check] += 1
-        if self.totals[finding.check] <= CAP:
-            self.findings.append(finding)
+        if len(self._kept[finding.check]) < CAP:
+            self._kept[finding.check].append(finding)
 
     def merge(self, findings: Iterable[Finding], totals: Mapping[Check, int]) -> None:
-        """Take over what a statement has found and counted."""
-        self.findings.extend(findings)
+        """Take over what a statement found: its first ones, and how many there are in all."""
+        for finding in findings:
+            self._kept[finding.check].append(finding)
         for check, total in totals.items():
             self.totals[check] += total
+
+    def first(self) -> list[Finding]:
+        """The first CAP of each check, by player, currency and sequence."""
+        return [finding for kept in self._kept.values() for finding in sorted(kept, key=_place)[:CAP]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +139,15 @@ def fold(findings: Iterable[Finding]) -> tuple[Finding, ...]:
             sums.append(finding)
         else:
             others.append(finding)
-    causes = [cause for chain in chains.values() for cause in _of_one_chain(chain)]
+    causes = sorted((cause for chain in chains.values() for cause in _of_one_chain(chain)), key=_place)
     for finding in sums:
-        place = next((at for at, cause in enumerate(causes) if _explains(cause, finding)), None)
-        if place is None:
-            causes.append(finding)
+        likely = [at for at, cause in enumerate(causes) if _explains(cause, finding)]
+        if likely:
+            # Rather one that moved money: something else differs because of it, too.
+            at = next((at for at in likely if _moves_money(causes[at])), likely[0])
+            causes[at] = _with(causes[at], [finding])
         else:
-            causes[place] = _with(causes[place], [finding])
+            causes.append(finding)
     return tuple(sorted(causes + others, key=lambda finding: _RANK[finding.check]))
 
 
@@ -175,6 +182,14 @@ def _explains(cause: Finding, finding: Finding) -> bool:
         and cause.currency == finding.currency
         and cause.operator_id in {None, finding.operator_id}
     )
+
+
+def _moves_money(cause: Finding) -> bool:
+    return bool(cause.consequences) or cause.check in {Check.BALANCE, Check.SEQUENCE}
+
+
+def _place(finding: Finding) -> tuple[int, str, int]:
+    return finding.player_id or 0, finding.currency or "", finding.sequence or 0
 
 
 def _with(cause: Finding, consequences: Iterable[Finding]) -> Finding:

@@ -185,7 +185,7 @@ def prove(
         entries=entries,
         balances=balances,
         anchors=anchored,
-        findings=fold(_named(session, found.findings)),
+        findings=fold(_named(session, found.first())),
         totals=dict(found.totals),
     )
 
