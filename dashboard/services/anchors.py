@@ -201,12 +201,13 @@ def write_missing(session: Session, *, folder: Path) -> int:
 
     So what could not be written is written the next time, and a new folder gets all. A file missing
     among older ones stays missing: somebody took it, and that has to show. Each appears whole or not
-    at all. Raises PurserError when the folder cannot be written or a file is there with other content.
+    at all. Raises PurserError when the folder cannot be written or holds anchors of another database.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        newest = max((path.name for path in _paths(folder)), default="")
-        wanted = [anchor for anchor in _list(session) if anchor.file_name > newest]
+        files = read_files(folder)
+        kept = _chained(session.execute(_ALL).all())
+        wanted = [anchor for anchor in kept if anchor.file_name > max(files, default="")]
         for anchor in wanted:
             _write(folder / anchor.file_name, anchor)
     except OSError as error:
@@ -214,6 +215,11 @@ def write_missing(session: Session, *, folder: Path) -> int:
             f"The anchor stands in the database, but not yet as a file in {folder}: {error.strerror}."
             " The next one writes both."
         ) from error
+    if kept and not wanted and files.get(kept[-1].file_name) != kept[-1].document():
+        raise PurserError(
+            f"{folder} holds anchors that the database does not have: run `verify`, and write anchors of"
+            " another database to a folder of their own."
+        )
     return len(wanted)
 
 
@@ -331,10 +337,6 @@ def _check_heads(session: Session, found: Found) -> None:
     found.merge(findings, {Check.ANCHORED: rows[0].total} if rows else {})
 
 
-def _list(session: Session) -> list[Anchor]:
-    return _chained(session.execute(_ALL).all())
-
-
 def _chained(rows: Sequence[Row[Any]]) -> list[Anchor]:
     """The rows, each with root and seal of the row with the id before it."""
     known = {row.id: row for row in rows}
@@ -362,7 +364,7 @@ def _paths(folder: Path) -> list[Path]:
 
 
 def _write(path: Path, anchor: Anchor) -> None:
-    """The file is there whole, or not at all; one that is there already must be the same."""
+    """The file is there whole, or not at all."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
