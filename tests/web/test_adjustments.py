@@ -193,7 +193,7 @@ def test_what_else_is_wrong_is_told(desk: Desk, wrong: dict[str, str], message: 
     ],
 )
 def test_a_refusal_changes_nothing_and_is_kept(
-    desk: Desk, change_type: str, amount: str, message: str, alerts: bool, htmx: bool
+    desk: Desk, *, change_type: str, amount: str, message: str, alerts: bool, htmx: bool
 ) -> None:
     agent, player_id = desk.sign_in(), desk.player(balance_minor=50_000)
     answer = agent.post(path(player_id), typed(desk, player_id, amount, change_type=change_type), htmx=htmx)
