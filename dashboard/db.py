@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 from flask_sqlalchemy import SQLAlchemy
@@ -18,7 +19,9 @@ from sqlalchemy.orm import DeclarativeBase, Session, registry
 
 from dashboard.errors import OutcomeUnknown
 
-_RETRIED = {"40001", "40P01"}  # serialization_failure, deadlock_detected
+# serialization_failure; deadlock_detected; unique_violation: somebody wrote the same key meanwhile (in
+# another currency, so that no lock was shared), and begun again the work finds it and says so.
+_RETRIED = {"40001", "40P01", "23505"}
 _ATTEMPTS = 3
 
 T = TypeVar("T")
@@ -44,14 +47,29 @@ class Base(DeclarativeBase):
 alchemy = SQLAlchemy(model_class=Base)
 
 
+_read: ContextVar[Session | None] = ContextVar("read", default=None)
+
+
 @contextmanager
 def reading() -> Iterator[Session]:
-    """A read-only REPEATABLE READ transaction: every figure of a page is of one instant."""
+    """A read-only REPEATABLE READ transaction: every figure of a page is of one instant.
+
+    Within another one it is the same, so that what the frame of a page counts is of that instant
+    too, and no request holds two connections.
+    """
+    outer = _read.get()
+    if outer is not None:
+        yield outer
+        return
     with Session(alchemy.engine, expire_on_commit=False) as session:
         session.connection(
             execution_options={"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         )
-        yield session
+        token = _read.set(session)
+        try:
+            yield session
+        finally:
+            _read.reset(token)
 
 
 @contextmanager
@@ -73,7 +91,7 @@ def writing() -> Iterator[Session]:
 
 
 def transact(work: Callable[[Session], T]) -> T:
-    """Run `work` in a writing transaction; begin again (at most 3 times) after a deadlock.
+    """Run `work` in a writing transaction; begin again (at most 3 times) when another was in its way.
 
     PostgreSQL ends one of two transactions that wait for each other; the whole of it is then run
     anew, after a random pause so that the two do not meet again.

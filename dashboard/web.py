@@ -13,19 +13,38 @@ from dashboard.config import ROOT, settings
 from dashboard.db import alchemy
 from dashboard.views import (
     access,
+    alerts,
+    audit,
     auth,
+    converters,
+    desk,
     earnings,
     edge,
     errors,
     headers,
     health,
+    lists,
     live,
+    player_list,
     players,
     presenting,
+    vip_rules,
     wallets,
 )
 
-BLUEPRINTS = (auth.bp, earnings.bp, health.bp, live.bp, players.bp, wallets.bp)
+BLUEPRINTS = (
+    auth.bp,
+    desk.bp,
+    player_list.bp,
+    players.bp,
+    wallets.bp,
+    alerts.bp,
+    vip_rules.bp,
+    audit.bp,
+    earnings.bp,
+    health.bp,
+    live.bp,
+)
 REQUEST_THREADS = 20
 
 
@@ -43,6 +62,8 @@ def create_app(**overrides: Any) -> Flask:
     headers.init_app(app)
     errors.init_app(app)
     presenting.init_app(app)
+    lists.init_app(app)
+    converters.init_app(app)
     live_updates.init_app(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from wtforms import HiddenField, SelectField, TextAreaField
-from wtforms.fields.choices import SelectChoice
 from wtforms.validators import Length
 
 from dashboard.forms.base import DeskForm
-from dashboard.forms.filters import FilterForm, choices, people
+from dashboard.forms.filters import FilterForm, choice, choices, people
 from dashboard.models.alert import AlertState, AlertType, Severity
 from dashboard.queries.alerts import AlertFilter
 
@@ -30,7 +29,7 @@ class AlertFilterForm(FilterForm):
     agent = SelectField("Agent", validate_choice=False)
     age = SelectField(
         "Age",
-        choices=[SelectChoice("", "Any age"), *(SelectChoice(key, age[0]) for key, age in _AGES.items())],
+        choices=[choice("", "Any age"), *(choice(key, age[0]) for key, age in _AGES.items())],
         validate_choice=False,
     )
     player = HiddenField("Player")

@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from wtforms import SelectField, StringField
-from wtforms.fields.choices import SelectChoice
 from wtforms.validators import Length, Optional
 
-from dashboard.forms.filters import DayField, FilterForm, day_span
+from dashboard.forms.filters import DayField, FilterForm, choice, day_span
 
 
 class LogFilterForm(FilterForm):
@@ -23,10 +22,10 @@ class LogFilterForm(FilterForm):
     def __init__(self, given: Any, *, names: Mapping[int, str]) -> None:
         super().__init__(given)
         self.by.choices = [
-            SelectChoice("", "Everybody"),
-            *(SelectChoice(f"staff:{key}", name) for key, name in names.items()),
-            SelectChoice("system", "System"),
-            SelectChoice("anonymous", "Not signed in"),
+            choice("", "Everybody"),
+            *(choice(f"staff:{key}", name) for key, name in names.items()),
+            choice("system", "System"),
+            choice("anonymous", "Not signed in"),
         ]
 
     def span(self, timezone: str) -> tuple[dt.datetime | None, dt.datetime | None]:

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from wtforms import SelectField
-from wtforms.fields.choices import SelectChoice
 
-from dashboard.forms.filters import FilterForm, choices, people
+from dashboard.forms.filters import FilterForm, choice, choices, people
 from dashboard.models.wallet import ChangeType
 
 
@@ -21,7 +20,7 @@ class RecentFilterForm(FilterForm):
         super().__init__(given)
         self.agent.choices = people("Every agent", names, me)
         self.by.choices = [
-            SelectChoice("", "Everybody"),
-            SelectChoice("system", "System"),
-            *(SelectChoice(f"staff:{key}", name) for key, name in names.items()),
+            choice("", "Everybody"),
+            choice("system", "System"),
+            *(choice(f"staff:{key}", name) for key, name in names.items()),
         ]

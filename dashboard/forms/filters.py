@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from wtforms import DateField, SelectField, ValidationError
-from wtforms.fields.choices import SelectChoice
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than the stubs
 
 from dashboard import clock
 from dashboard.forms.base import DeskForm
@@ -69,12 +69,17 @@ def day_span(
     return start, end
 
 
-def choices(anything: str, kinds: Iterable[StrEnum]) -> list[SelectChoice]:
+def choices(anything: str, kinds: Iterable[StrEnum]) -> list[Any]:
     """`anything` for no choice, then each kind in words."""
     return [SelectChoice("", anything), *(SelectChoice(kind.value, spoken(kind)) for kind in kinds)]
 
 
-def people(anybody: str, names: Mapping[int, str], me: int) -> list[SelectChoice]:
+def choice(value: str, label: str) -> Any:
+    """One line of a select."""
+    return SelectChoice(value, label)
+
+
+def people(anybody: str, names: Mapping[int, str], me: int) -> list[Any]:
     """`anybody` for no choice, then whoever asks, then everybody else, by login id."""
     others = [SelectChoice(str(key), name) for key, name in names.items() if key != me]
     mine = [SelectChoice(str(me), f"Me ({names[me]})")] if me in names else []
@@ -86,14 +91,14 @@ def spoken(kind: str) -> str:
     return kind.replace("_", " ").capitalize()
 
 
-def _is_offered(field: SelectField) -> bool:
+def _is_offered(field: Any) -> bool:
     return any(choice.value == field.data for choice in field.choices or ())
 
 
 def _said(field: Any) -> str:
-    label = field.label.text
-    if isinstance(field, SelectField):
-        return next(f"{label}: {choice.label}" for choice in field.choices if choice.value == field.data)
-    if isinstance(field, DateField):
-        return f"{label} {field.data.day} {field.data:%b %Y}"
-    return label if field.data is True else f"{label}: {field.data}"
+    label, value = str(field.label.text), field.data
+    if hasattr(field, "choices"):
+        return next(f"{label}: {choice.label}" for choice in field.choices if choice.value == value)
+    if isinstance(value, dt.date):
+        return f"{label} {value.day} {value:%b %Y}"
+    return label if value is True else f"{label}: {value}"

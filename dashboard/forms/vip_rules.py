@@ -45,5 +45,8 @@ class VipRuleForm(DeskForm):
 
     def figures(self) -> Figures:
         """What was typed, in minor units. Call it after `validate`."""
-        amounts = {name: field.data for name, field in self._fields.items() if isinstance(field, AmountField)}
-        return Figures(**amounts, drop_percent=int(self.drop_percent.data or ""))
+        typed: dict[str, Any] = {
+            name: field.data for name, field in self._fields.items() if isinstance(field, AmountField)
+        }
+        typed["drop_percent"] = int(self.drop_percent.data or "")
+        return Figures(**typed)

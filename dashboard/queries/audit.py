@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, cast, func, or_, select, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import Row, Select, and_, or_, select, text
 from sqlalchemy.orm import Session
 
 from dashboard.models import Anchor, Player, StaffLog, Verification
 from dashboard.queries import paging
 from dashboard.queries.paging import Page, Place
+from dashboard.services.verifications import QUEUEING_LOCK
+
+HEARTBEAT = dt.timedelta(minutes=1)
+"""A worker that was silent for so long counts as gone; it shows itself every ten seconds."""
 
 Lines = Select[*tuple[Any, ...]]
 
@@ -29,12 +32,26 @@ class LastVerification:
     entries: int
     balances: int
     anchors: int
-    findings: int
+    findings: list[Mapping[str, Any]]
+    """What this operator may read of what differs: its own, and what is nobody's."""
+    findings_elsewhere: int
+    """How many concern other operators."""
 
     @property
     def seconds(self) -> float:
         """How long it took."""
         return (self.finished_at - self.started_at).total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class PendingVerification:
+    """A proof that was asked for and has not ended."""
+
+    is_running: bool
+    since: dt.datetime
+    """When it was asked for, or when it began."""
+    has_worker: bool
+    """Whether any worker has shown itself of late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,23 +108,45 @@ class LogRow:
     logged_at: dt.datetime
 
 
-def find_last_verification(session: Session) -> LastVerification | None:
-    """The last proof that ended; None where none ever did. It covers every operator."""
-    row = session.execute(
-        select(
-            Verification.id,
-            Verification.started_at,
-            Verification.finished_at,
-            Verification.ok,
-            Verification.entries,
-            Verification.balances,
-            Verification.anchors,
-            func.jsonb_array_length(cast(Verification.findings, JSONB)),
-        )
-        .order_by(Verification.id.desc())
-        .limit(1)
-    ).one_or_none()
-    return LastVerification(*row) if row is not None else None
+def find_last_verification(session: Session, *, operator_id: int) -> LastVerification | None:
+    """The last proof that ended, as this operator may read it; None where none ever did."""
+    row = session.scalar(select(Verification).order_by(Verification.id.desc()).limit(1))
+    if row is None:
+        return None
+    findings: list[Mapping[str, Any]] = json.loads(row.findings)
+    ours = [finding for finding in findings if _concerns(finding, operator_id)]
+    return LastVerification(
+        id=row.id,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        ok=row.ok,
+        entries=row.entries,
+        balances=row.balances,
+        anchors=row.anchors,
+        findings=ours,
+        findings_elsewhere=len(findings) - len(ours),
+    )
+
+
+def _concerns(finding: Mapping[str, Any], operator_id: int) -> bool:
+    whose = finding.get("operator_id")
+    return whose == operator_id or (whose is None and finding.get("player_id") is None)
+
+
+def find_pending_verification(session: Session, *, now: dt.datetime) -> PendingVerification | None:
+    """The proof that waits in the queue or runs; None where there is none."""
+    row = session.execute(_PENDING, {"lock": QUEUEING_LOCK, "seen": now - HEARTBEAT}).one_or_none()
+    return PendingVerification(*row) if row is not None else None
+
+
+_PENDING = text("""
+SELECT j.status = 'doing', coalesce(e.at, now()),
+       EXISTS (SELECT FROM procrastinate_workers w WHERE w.last_heartbeat > :seen)
+FROM procrastinate_jobs j
+LEFT JOIN LATERAL (SELECT max(at) AS at FROM procrastinate_events WHERE job_id = j.id) AS e ON true
+WHERE j.queueing_lock = :lock AND j.status IN ('todo', 'doing')
+ORDER BY j.id LIMIT 1
+""")
 
 
 def find_last_anchor(session: Session) -> LastAnchor | None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from dashboard.clock import Span
 from dashboard.models import Alert, Player, Wallet, WalletEntry
-from dashboard.models.alert import AlertState
+from dashboard.models.alert import AlertState, Severity
 from dashboard.models.wallet import WalletStatus
 from dashboard.queries import paging
 from dashboard.queries.paging import Page, Place
@@ -56,6 +56,16 @@ class Waiting:
     alerts: list[tuple[str, str, int]]
     """Open ones: type, severity, how many; critical first, then by number."""
     frozen_wallets: int
+
+    @property
+    def open_alerts(self) -> int:
+        """How many alerts nobody has seen."""
+        return sum(number for _type, _severity, number in self.alerts)
+
+    @property
+    def critical_alerts(self) -> int:
+        """How many of them are critical."""
+        return sum(number for _type, severity, number in self.alerts if severity == Severity.CRITICAL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from dashboard.errors import Conflict, NotFound
-from dashboard.models.alert import AlertType, Severity
+from dashboard.models.alert import AlertState, AlertType, Severity
 from dashboard.services import risk
 from dashboard.services.actors import Actor
 from dashboard.services.vip import Rule, drop_percent
@@ -147,7 +147,7 @@ def acknowledge(
 ) -> None:
     """Mark an open alert as seen by `actor`, with what they have to say about it.
 
-    Raises NotFound, or Conflict when somebody was first.
+    Raises NotFound, or Conflict, which names who was first.
     """
     acknowledged = session.scalar(
         text("""
@@ -166,10 +166,15 @@ def acknowledge(
     )
     if acknowledged is not None:
         return
-    state = session.scalar(
-        text("SELECT state FROM alerts WHERE player_id = :p AND id = :id AND operator_id = :operator_id"),
+    first = session.execute(
+        text("""
+        SELECT a.state, l.name FROM alerts a LEFT JOIN logins l ON l.id = a.acknowledged_by
+        WHERE a.player_id = :p AND a.id = :id AND a.operator_id = :operator_id
+        """),
         {"p": player_id, "id": alert_id, "operator_id": actor.operator_id},
-    )
-    if state is None:
+    ).one_or_none()
+    if first is None:
         raise NotFound("There is no such alert.")
-    raise Conflict(f"This alert is already {state}.")
+    if first.state == AlertState.ACKNOWLEDGED:
+        raise Conflict(f"{first.name} has already acknowledged this alert.")
+    raise Conflict(f"This alert is already {first.state}.")

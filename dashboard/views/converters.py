@@ -1,0 +1,28 @@
+"""What may stand in an address besides numbers and texts."""
+
+from typing import Any
+
+from flask import Flask
+from werkzeug.routing import BaseConverter, ValidationError
+
+from dashboard.models.vip import Level
+
+
+class LevelConverter(BaseConverter):
+    """A VIP level by its name."""
+
+    def to_python(self, value: str) -> Level:
+        """404 for what is no level."""
+        try:
+            return Level(value)
+        except ValueError:
+            raise ValidationError from None
+
+    def to_url(self, value: Any) -> str:
+        """The level's name."""
+        return str(Level(value))
+
+
+def init_app(app: Flask) -> None:
+    """Make them known; before the blueprints."""
+    app.url_map.converters["level"] = LevelConverter

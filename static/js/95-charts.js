@@ -1,0 +1,52 @@
+// Figures: drawn from the JSON that stands in them, in the colours of the theme. Plotly itself is loaded
+// only by pages that have a figure.
+(() => {
+  "use strict";
+  const token = (name) => {
+    // A custom property comes as it was written, light-dark() and all; a colour that is used comes resolved.
+    const probe = document.createElement("span");
+    probe.className = `chart-token is-${name}`;
+    document.body.append(probe);
+    const colour = getComputedStyle(probe).color;
+    probe.remove();
+    return colour;
+  };
+
+  const paint = (figure) => {
+    const colours = Object.fromEntries(["up", "down", "line", "text", "grid", "panel"].map((name) => [name, token(name)]));
+    const font = { family: "Inter, system-ui, sans-serif", size: 12, color: colours.text };
+    const axis = { gridcolor: colours.grid, zerolinecolor: colours.grid, linecolor: colours.grid, tickfont: font };
+    for (const trace of figure.data) {
+      trace.marker = { color: colours[trace.meta] };
+      if (trace.type === "scatter") trace.line = { color: colours[trace.meta], width: 2, shape: "spline", smoothing: 0.4 };
+    }
+    Object.assign(figure.layout, { font, paper_bgcolor: "transparent", plot_bgcolor: "transparent", autosize: true });
+    figure.layout.xaxis = { ...figure.layout.xaxis, ...axis, showgrid: false };
+    figure.layout.yaxis = { ...figure.layout.yaxis, ...axis };
+    figure.layout.hoverlabel = { bgcolor: colours.panel, bordercolor: colours.grid, font };
+    return figure;
+  };
+
+  const draw = (place) => {
+    const source = place.querySelector("script");
+    place.figure ??= JSON.parse(source.textContent);
+    const { data, layout } = paint(place.figure);
+    Plotly.react(place, data, layout, { responsive: true, displayModeBar: false });
+  };
+
+  const scan = () => {
+    if (!window.Plotly) return;
+    for (const place of document.querySelectorAll("[data-chart]")) if (!place.figure) draw(place);
+  };
+  const repaint = () => {
+    for (const place of document.querySelectorAll("[data-chart]")) if (place.figure) draw(place);
+  };
+
+  document.addEventListener("htmx:after:swap", scan);
+  document.addEventListener("htmx:before:cleanup", (event) => {
+    for (const plot of event.target.querySelectorAll?.(".js-plotly-plot") ?? []) Plotly.purge(plot);
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
+  new MutationObserver(repaint).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+  scan();
+})();
