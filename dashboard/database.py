@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from flask import Flask
 
 import dashboard
-from dashboard import embedded, keys, migrate, roles
+from dashboard import db, embedded, keys, migrate, roles
 from dashboard.config import settings
 
 
@@ -36,7 +36,10 @@ def application() -> Iterator[Flask]:
     with ready():
         app = dashboard.create_app()
         with app.app_context():
-            yield app
+            try:
+                yield app
+            finally:
+                db.alchemy.engine.dispose()  # before the server goes, and for whoever runs many commands
 
 
 def prepare() -> None:
