@@ -91,7 +91,7 @@ def test_an_owner_who_may_not_make_roles_gets_the_sql_for_an_administrator(home)
     wrong = {**keys.database_passwords(home), "app": "another-password-of-some-length"}
     with roles.connect_as_owner(weak_url) as connection, pytest.raises(roles.RolesMissing) as refused:
         roles.ensure(connection, weak_url, wrong)
-    assert 'ALTER ROLE "purser_app" LOGIN PASSWORD' in refused.value.message
+    assert 'ROLE "purser_app" LOGIN PASSWORD' in refused.value.message
     assert wrong["app"] not in refused.value.message
 
 
