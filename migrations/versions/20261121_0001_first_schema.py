@@ -405,7 +405,7 @@ def create_tables() -> None:
         ),
         postgresql_with={"fillfactor": "70"},
     )
-    op.create_index("ix_balances_operator_id_currency", "balances", ["operator_id", "currency"], unique=False)
+    op.create_index("ix_balances_operator_id", "balances", ["operator_id"], unique=False)
     op.create_table(
         "refusals",
         sa.Column("player_id", sa.BigInteger(), nullable=False),
