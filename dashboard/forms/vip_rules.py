@@ -6,12 +6,22 @@ from wtforms import IntegerField, StringField
 from wtforms.validators import InputRequired, NumberRange, Regexp
 from wtforms.widgets import HiddenInput
 
+from dashboard import money
 from dashboard.forms.base import AmountField, DeskForm
 from dashboard.services.vip_rules import Figures
 
 
-def _amount(label: str) -> AmountField:
-    return AmountField(label, validators=[InputRequired("Enter an amount.")])
+class GroupedAmountField(AmountField):
+    """An amount that begins as people read it: figures of this size are miscounted without grouping."""
+
+    def _value(self) -> str:
+        if self.raw_data or self.data is None:
+            return super()._value()
+        return money.show(self.data, self.currency)
+
+
+def _amount(label: str) -> GroupedAmountField:
+    return GroupedAmountField(label, validators=[InputRequired("Enter an amount.")])
 
 
 class VipRuleForm(DeskForm):

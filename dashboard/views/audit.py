@@ -1,21 +1,27 @@
 """The audit: the last proof and a new one, anchors, the trial balance, the staff log."""
 
+import re
+from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from flask import Blueprint, make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from dashboard import clock, db
+from dashboard import clock, db, money
 from dashboard.config import settings
 from dashboard.forms.audit import LogFilterForm
 from dashboard.queries import audit as queries
 from dashboard.queries import player_list, staff
 from dashboard.services import verifications
+from dashboard.services.vip_rules import Figures
 from dashboard.views import access, htmx, lists
 from dashboard.views.access import requires
 
 bp = Blueprint("audit", __name__, url_prefix="/audit")
+
+_AMOUNTS = {field.name for field in fields(Figures)} - {"drop_percent"}
 
 
 @bp.get("")
@@ -73,6 +79,26 @@ def show_log() -> ResponseReturnValue:
             return render_template("audit/_log_rows.html", **context)
         answer = make_response(render_template("audit/_staff_log.html", **context))
     return lists.with_address(answer, "audit.index", context["form"])
+
+
+@bp.app_template_filter()
+def log_action(action: str) -> str:
+    """`vip_rule.edited` as `VIP rule edited`; a filter of templates."""
+    words = action.replace(".", " ").replace("_", " ")
+    return words.replace("vip", "VIP", 1) if words.startswith("vip") else words.capitalize()
+
+
+@bp.app_template_filter()
+def log_details(details: Mapping[str, object]) -> list[tuple[str, str]]:
+    """Names and values in words, amounts in the currency that stands beside them; a filter of templates."""
+    currency = details.get("currency")
+    found = []
+    for name, value in details.items():
+        said = "–" if value is None else str(value)
+        if name in _AMOUNTS and isinstance(currency, str):
+            said = re.sub(r"-?[0-9]+", lambda number: money.show(int(number[0]), currency), said)
+        found.append((name.replace("_", " "), said))
+    return found
 
 
 def _proof(session: Session) -> dict[str, Any]:
