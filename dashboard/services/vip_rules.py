@@ -4,6 +4,7 @@ What the rules say about a change is judged in `vip`, which is pure.
 """
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -129,6 +130,70 @@ def add_xp(session: Session, *, player_id: int, xp: int, reason: str, actor: Act
             session, wallet, level=level, total_xp=total_xp, reason=reason, actor=actor, now=now
         )
     return level
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """Xp (not negative) that a player gained at a moment, and for what."""
+
+    player_id: int
+    xp: int
+    reason: str
+    at: dt.datetime
+
+
+# Ranks stand in :levels, lowest first: a level is reached by xp alone, and never lost to them.
+_ADD_XP_MANY = text("""
+WITH given AS (
+  SELECT * FROM unnest(CAST(:players AS bigint[]), CAST(:xps AS bigint[]), CAST(:reasons AS text[]),
+                       CAST(:times AS timestamptz[])) AS g(player_id, xp, reason, at)
+), standing AS (
+  SELECT w.player_id, w.operator_id, w.vip_level, w.xp + g.xp AS xp, w.total_xp + g.xp AS total_xp,
+         g.reason, g.at
+  FROM given g JOIN wallets w ON w.player_id = g.player_id
+  ORDER BY w.player_id
+  FOR UPDATE OF w
+), reaching AS (
+  SELECT s.*, coalesce(higher.level, s.vip_level) AS level
+  FROM standing s
+  LEFT JOIN LATERAL (
+    SELECT l.level FROM vip_levels l
+    WHERE l.operator_id = s.operator_id AND l.xp_from <= s.total_xp
+      AND array_position(CAST(:levels AS text[]), l.level)
+        > array_position(CAST(:levels AS text[]), s.vip_level)
+    ORDER BY array_position(CAST(:levels AS text[]), l.level) DESC LIMIT 1
+  ) AS higher ON true
+), moved AS (
+  UPDATE wallets w
+  SET vip_level = r.level, total_xp = r.total_xp, xp = CASE WHEN r.level = r.vip_level THEN r.xp ELSE 0 END
+  FROM reaching r WHERE w.player_id = r.player_id
+  RETURNING w.player_id
+), kept AS (
+  INSERT INTO vip_level_changes (player_id, operator_id, from_level, to_level, reason, total_xp,
+                                 changed_by, changed_at)
+  SELECT player_id, operator_id, vip_level, level, reason, total_xp, :who, at
+  FROM reaching WHERE level <> vip_level
+)
+SELECT count(*) FROM moved
+""")
+
+
+def add_xp_many(session: Session, gains: Sequence[Gain], *, actor: Actor) -> None:
+    """Add xp to many players as `add_xp` does, in one statement; at most one gain a player.
+
+    For the system: it does not ask whose operator they are. Locks the wallets in the order of
+    their players. Raises NotFound for a player who has no wallet.
+    """
+    parameters = {
+        "players": [gain.player_id for gain in gains],
+        "xps": [gain.xp for gain in gains],
+        "reasons": [gain.reason for gain in gains],
+        "times": [gain.at for gain in gains],
+        "levels": list(Level),
+        "who": actor.reference,
+    }
+    if session.scalar(_ADD_XP_MANY, parameters) != len(gains):
+        raise NotFound("There is no wallet for some of these players.")
 
 
 def _refuse_out_of_range(figures: Figures) -> None:

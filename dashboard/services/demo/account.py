@@ -121,6 +121,10 @@ class Account:
         day = rule.daily_limit - self._used[local.date()]
         return max(0, min(day, rule.weekly_limit - self._used[local.isocalendar()[:2]]))
 
+    def count(self, change_type: ChangeType) -> int:
+        """How many entries of that type there are, as far as the score looks back."""
+        return len(self._earlier[change_type])
+
     def gain(self, at: dt.datetime, xp: int, reason: str) -> None:
         """Gain xp, and the level that they reach at once."""
         self.total_xp += xp

@@ -1,7 +1,7 @@
-"""Post the demo through the services, day by day, as if it were happening.
+"""Post the demo through the services, stretch by stretch, as if it were happening.
 
-Each day is a transaction: entries in sets (the first of every player, then the second), then what the
-office did on that day. Nothing here writes a balance or an entry itself.
+A stretch is a few days and one transaction: entries in sets (the first of every player, then the
+second), then what the office did in those days. Nothing here writes a balance or an entry itself.
 """
 
 import datetime as dt
@@ -33,6 +33,8 @@ CURRENCY = "USD"
 TIMEZONE = "Europe/Prague"
 BATCH = 1000
 """At most so many balances a statement."""
+STRETCH_DAYS = 3
+"""Longer ones make larger sets; but what staff do about a stretch comes at its end."""
 
 T = TypeVar("T")
 Progress = Callable[[str, int, int], None]
@@ -90,9 +92,10 @@ def fill(
     members = _register(transact, office=office, operator_id=operator_id, seed=seed, lives=lives, now=now)
     plan = _Plan(members, lives, _acts(seed, office, members, lives, house))
     posted = 0
-    for number, day in enumerate(days, start=1):
-        posted += transact(partial(_day, office=office, plan=plan, day=day, now=now))
-        tell("Living days", number, days_count)
+    for first in range(0, days_count, STRETCH_DAYS):
+        stretch = days[first : first + STRETCH_DAYS]
+        posted += transact(partial(_stretch, office=office, plan=plan, days=stretch, now=now))
+        tell("Living days", first + len(stretch), days_count)
     return Filled(operator_id, len(members), posted)
 
 
@@ -199,7 +202,8 @@ def _acts(
 ) -> list[_Act]:
     """What the office does besides answering alerts, in order of time."""
     rng = _rng(seed, "acts")
-    acts: list[_Act] = []
+    edited_at = house.days[len(house.days) * 2 // 3].at(10.6)
+    acts = [_Act(edited_at, partial(office.edit_rule, at=edited_at))]
     for member, life in zip(members, lives, strict=True):
         if life.ending and life.ended_at:
             end = partial(office.end_life, member=member, ending=life.ending, at=life.ended_at)
@@ -232,55 +236,59 @@ def _office_hour(rng: Random, house: House, *, since: dt.datetime) -> dt.datetim
 
 
 class _Plan:
-    """What is still to be posted, handed out day by day."""
+    """What is to be posted, by day; handed out for a stretch of days."""
 
     def __init__(self, members: Sequence[Member], lives: Sequence[Life], acts: Sequence[_Act]) -> None:
         self._acts = defaultdict[dt.date, list[_Act]](list)
-        self._entries = defaultdict[dt.date, dict[Member, list[tuple[int, Event]]]](dict)
-        self._gains = defaultdict[dt.date, list[tuple[Member, int, str, dt.datetime]]](list)
+        self._entries = defaultdict[dt.date, list[tuple[Member, int, Event]]](list)
+        self._gains = defaultdict[dt.date, list[vip_rules.Gain]](list)
         for act in acts:
             self._acts[_on(act.at)].append(act)
         for member, life in zip(members, lives, strict=True):
             for sequence, event in enumerate(life.events, start=1):
-                self._entries[_on(event.at)].setdefault(member, []).append((sequence, event))
+                self._entries[_on(event.at)].append((member, sequence, event))
             for gain in life.gains:
-                self._gains[_on(gain.at)].append((member, gain.xp, gain.reason, gain.at))
+                kept = vip_rules.Gain(member.player_id, gain.xp, gain.reason, gain.at)
+                self._gains[_on(gain.at)].append(kept)
 
-    def acts(self, day: Day) -> list[_Act]:
-        """Of the office on that day, in order."""
-        return self._acts[day.on]
+    def acts(self, days: Sequence[Day]) -> list[_Act]:
+        """Of the office on those days, in order."""
+        return [act for day in days for act in self._acts[day.on]]
 
-    def gains(self, day: Day) -> list[tuple[Member, int, str, dt.datetime]]:
-        """Of xp on that day: who, how much, why and when."""
-        return sorted(self._gains[day.on], key=lambda gain: gain[3])
+    def entries(self, days: Sequence[Day]) -> Iterator[list[tuple[Member, int, Event]]]:
+        """The first event of every player in those days, then the second, and so on."""
+        return _one_each([place for day in days for place in self._entries[day.on]], lambda place: place[0])
 
-    def batches(self, day: Day) -> Iterator[list[tuple[Member, int, Event]]]:
-        """The first event of every player on that day, then the second: a balance once a statement."""
-        journals = [
-            [(member, sequence, event) for sequence, event in events]
-            for member, events in self._entries[day.on].items()
-        ]
-        for places in zip_longest(*journals):
-            batch = [place for place in places if place is not None]
-            for start in range(0, len(batch), BATCH):
-                yield batch[start : start + BATCH]
+    def gains(self, days: Sequence[Day]) -> Iterator[list[vip_rules.Gain]]:
+        """The first gain of every player in those days, then the second."""
+        return _one_each([gain for day in days for gain in self._gains[day.on]], lambda gain: gain.player_id)
+
+
+def _one_each(items: Sequence[T], whose: Callable[[T], object]) -> Iterator[list[T]]:
+    """Sets of at most BATCH in which nobody stands twice, everybody's in the order given."""
+    by_player = defaultdict[object, list[T]](list)
+    for item in items:
+        by_player[whose(item)].append(item)
+    for places in zip_longest(*by_player.values()):
+        some = [place for place in places if place is not None]
+        for start in range(0, len(some), BATCH):
+            yield some[start : start + BATCH]
 
 
 def _on(at: dt.datetime) -> dt.date:
     return clock.local(at, TIMEZONE).date()
 
 
-def _day(session: Session, *, office: Office, plan: _Plan, day: Day, now: dt.datetime) -> int:
-    """Post one day; how many entries."""
-    posted = 0
-    office.sign_in(session, day.start, now)
-    for batch in plan.batches(day):
-        posted += _post(session, batch)
-    for member, xp, reason, at in plan.gains(day):
-        vip_rules.add_xp(session, player_id=member.player_id, xp=xp, reason=reason, actor=SYSTEM, now=at)
-    for act in plan.acts(day):
+def _stretch(session: Session, *, office: Office, plan: _Plan, days: Sequence[Day], now: dt.datetime) -> int:
+    """Post a few days; how many entries."""
+    posted = sum(_post(session, batch) for batch in plan.entries(days))
+    for gains in plan.gains(days):
+        vip_rules.add_xp_many(session, gains, actor=SYSTEM)
+    for day in days:
+        office.sign_in(session, day.start, now)
+    for act in plan.acts(days):
         act.do(session)
-    office.answer_alerts(session, start=day.start, end=min(day.end, now))
+    office.answer_alerts(session, start=days[0].start, end=min(days[-1].end, now))
     return posted
 
 

@@ -25,7 +25,7 @@ class Segment:
 
 SEGMENTS = (
     Segment("casual", 0.52, 14, 110, 0.50, 2),
-    Segment("regular", 0.30, 40, 450, 0.75, 3),
+    Segment("regular", 0.30, 40, 450, 0.8, 4),
     Segment("keen", 0.12, 190, 2_200, 1.2, 5),
     Segment("high", 0.045, 700, 9_000, 1.7, 6),
     Segment("whale", 0.015, 2_600, 34_000, 2.4, 6),
@@ -61,7 +61,7 @@ def invent(rng: Random, segment: Segment) -> Habits:
         deposit=max(10, round(segment.deposit * rng.lognormvariate(0, 0.4))),
         sessions_per_day=segment.sessions_per_week / 7 * rng.lognormvariate(0, 0.35),
         rounds=segment.rounds,
-        peak_hour=rng.choice((12.5, 18.5, 20.5, 21.0, 22.0)) + rng.gauss(0, 1),
+        peak_hour=rng.choice((12.5, 17.5, 19.0, 20.0, 21.0)) + rng.gauss(0, 1),
         weekend=rng.choice((0.8, 1.0, 1.0, 1.3)),
         cashes_out=rng.betavariate(2, 5),
     )
@@ -70,7 +70,7 @@ def invent(rng: Random, segment: Segment) -> Habits:
 def segments(rng: Random, count: int) -> list[Segment]:
     """A segment for each of `count` players, in the proportion of their shares and none left out."""
     rarest_first = sorted(SEGMENTS, key=lambda segment: segment.share)
-    dealt = [segment for segment in rarest_first for _ in range(max(1, round(segment.share * count)))]
+    dealt = [segment for segment in rarest_first for _ in range(max(1, int(segment.share * count)))]
     dealt = [*dealt, *[SEGMENTS[0]] * count][:count]
     rng.shuffle(dealt)
     return dealt

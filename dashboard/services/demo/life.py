@@ -13,10 +13,14 @@ from dashboard.models.wallet import ChangeType
 from dashboard.services.demo.account import Account, Day, Event, Gain, House
 from dashboard.services.demo.habits import Habits, Segment, around, as_people_say, invent
 
+_USUAL_FROM = 6
+"""With so many withdrawals a player has a usual one, and another stands out."""
+_LATEST_HOUR = 25.5
+_CARD = "Card deposit"
 _GAMES = ("Andar Bahar", "Lotus Wheel", "River Cards", "Nine Lanterns", "Koi Pond")
 # What a stake comes back as, in tenths, and how often: 96.6 % on average, so the house keeps 3.4 %.
 _PAYOUTS = ((0, 0.5275), (19, 0.455), (50, 0.0155), (120, 0.002))
-_DEPOSITED_BY = ("Card deposit", "Card deposit", "Bank transfer", "E-wallet deposit")
+_DEPOSITED_BY = (_CARD, _CARD, "Bank transfer", "E-wallet deposit")
 _WITHDRAWN_TO = ("Payout to card", "Payout by bank transfer", "Payout to e-wallet")
 _CREDITS = (
     "Goodwill after a slow payout",
@@ -27,7 +31,7 @@ _CREDITS = (
 )
 _DEBITS = (
     "Correction of a deposit credited twice",
-    "Card payment disputed by the bank",
+    "Bonus of the system before, taken back",
     "Correction of a payout credited twice",
 )
 _MISTAKES = (
@@ -80,6 +84,7 @@ class _Living:
         self.account = Account(house)
         self.ending, self.plays_now = ending, plays_now
         self.idle_days = 0
+        self.disputed: set[int] = set()
 
     def life(self) -> Life:
         first, days = self._first_day(), self.house.days
@@ -141,11 +146,12 @@ class _Living:
         self._perhaps_adjust(day)
         hours = sorted(self.rng.gauss(self.habits.peak_hour, 2.2) for _ in range(sessions))
         for hour in hours:
-            at = day.at(min(max(hour, 0.5), 23.0))
+            at = day.at(min(max(hour, 0.5), _LATEST_HOUR))
             if not_before is not None and at < not_before:
                 at = not_before + dt.timedelta(minutes=self.rng.uniform(2, 20))
             self._session(at)
-        if self.habits.segment.stake >= 190 and self.rng.random() < 0.002:
+        self._perhaps_dispute(day)
+        if self.rng.random() < 0.02 and self.account.count(ChangeType.WITHDRAWAL) >= _USUAL_FROM:
             self._strange_night(day)
 
     def _later(self, at: dt.datetime) -> dt.datetime:
@@ -252,9 +258,30 @@ class _Living:
             later = at + dt.timedelta(minutes=self.rng.uniform(3, 50))
             self.account.reverse(later, len(self.account.events), self.rng.choice(_MISTAKES))
 
+    def _perhaps_dispute(self, day: Day) -> None:
+        """Now and then a bank takes a card payment back, often after the money is gone."""
+        if self.rng.random() > 0.0006:
+            return
+        places = [
+            place
+            for place, event in enumerate(self.account.events, start=1)
+            if event.change_type == ChangeType.DEPOSIT
+            and event.reason == _CARD
+            and place not in self.disputed
+        ]
+        at = self._later(day.at(self.rng.uniform(9, 16)))
+        if places and at < self.house.now:
+            self.disputed.add(places[-1])
+            self.account.reverse(at, places[-1], "Card payment taken back by the bank")
+
     def _strange_night(self, day: Day) -> None:
-        """Somebody plays a little at an hour that is not the player's, and then takes nearly everything."""
+        """As if somebody else had the password: a deposit at an odd hour, some rounds, nearly all out."""
         at = day.at(26.8)
+        paid_in = min(
+            self._minor(self.habits.deposit * 4), self._whole_part(self.account.left_today(at) // 3)
+        )
+        if paid_in:
+            self._post(at, ChangeType.DEPOSIT, paid_in, _CARD, f"pay-{self.rng.randrange(16**8):08x}")
         for _ in range(4):
             at += dt.timedelta(seconds=self.rng.uniform(30, 90))
             self._round(at, _GAMES[0])

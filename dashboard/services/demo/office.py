@@ -44,10 +44,10 @@ STAFF = (
 _ANSWERED = {
     AlertType.WARNING: 0.7,
     AlertType.CRITICAL: 0.85,
-    AlertType.NEGATIVE: 0.95,
+    AlertType.NEGATIVE: 0.65,
     AlertType.LIMIT_EXCEEDED: 0.9,
     AlertType.SIGNIFICANT_DROP: 0.97,
-    AlertType.UNUSUAL: 0.9,
+    AlertType.UNUSUAL: 0.75,
 }
 """How many of each type somebody acknowledges, where they have not closed by themselves before."""
 _ANSWERS = {
@@ -140,6 +140,7 @@ class Office:
             text("""
             SELECT player_id, id, type, raised_at FROM alerts
             WHERE operator_id = :operator AND state = 'open' AND last_hit_at >= :start AND raised_at >= :start
+            ORDER BY player_id, id
             """),
             {"operator": self.manager.operator_id, "start": start},
         )
@@ -158,7 +159,7 @@ class Office:
             return
         at = raised_at + dt.timedelta(minutes=min(rng.lognormvariate(3.4, 1.1), 2_000))
         hour = clock.local(at, self._timezone).hour
-        if not 8 <= hour < 20:
+        if not 8 <= hour < 23:
             # The desk is empty then: it waits until somebody comes.
             at += dt.timedelta(hours=(8 - hour) % 24, minutes=rng.uniform(0, 90))
         heapq.heappush(self._due, (at, external_id, alert_type, player_id, alert_id))
@@ -199,7 +200,7 @@ class Office:
 
     def raise_level(self, session: Session, member: Member, at: dt.datetime) -> None:
         """Give a player the next level by hand, where there is one."""
-        rule = self._rule_of(session, member)
+        _, rule = self._look(session, member)
         ranks = list(Level)
         level = ranks[min(ranks.index(Level(rule.level)) + 1, len(ranks) - 1)]
         if level != rule.level:
@@ -210,13 +211,13 @@ class Office:
     def be_refused(self, session: Session, member: Member, at: dt.datetime) -> None:
         """Try what the rules forbid: beyond a limit, or more than there is."""
         rng = self._rng("refused", member.external_id, at)
-        rule = self._rule_of(session, member)
+        located, rule = self._look(session, member)
         if rng.random() < 0.7:
             change_type, reason = ChangeType.DEPOSIT, "Bank transfer, announced by phone"
             amount = rule.daily_limit + money.from_whole(rng.randrange(1, 20) * 500, self._currency)
         else:
             change_type, reason = ChangeType.WITHDRAWAL, "Payout asked for by phone"
-            amount = -(rule.max_balance + rule.daily_limit)
+            amount = -(max(0, located.real) + money.from_whole(rng.randrange(1, 9) * 100, self._currency))
         request = balances.Request(
             player_id=member.player_id,
             currency=self._currency,
@@ -231,13 +232,38 @@ class Office:
         except balances.ChangeRefused as refused:
             balances.record_refusal(session, refused=refused, actor=member.agent, now=at)
 
-    def _rule_of(self, session: Session, member: Member) -> vip.Rule:
+    def edit_rule(self, session: Session, at: dt.datetime) -> None:
+        """Give gold a tenth more head room a day."""
+        rule = session.execute(
+            text("SELECT * FROM vip_rules WHERE operator_id = :o AND level = :l AND currency = :c"),
+            {"o": self.manager.operator_id, "l": Level.GOLD, "c": self._currency},
+        ).one()
+        figures = vip_rules.Figures(
+            min_balance=rule.min_balance,
+            max_balance=rule.max_balance,
+            daily_limit=rule.daily_limit * 11 // 10,
+            weekly_limit=rule.weekly_limit * 11 // 10,
+            warning_threshold=rule.warning_threshold,
+            critical_threshold=rule.critical_threshold,
+            drop_percent=rule.drop_percent,
+        )
+        vip_rules.edit_rule(
+            session,
+            level=Level.GOLD,
+            currency=self._currency,
+            figures=figures,
+            seen_version=rule.version,
+            actor=self._staff["admin@example.com"],
+            now=at,
+        )
+
+    def _look(self, session: Session, member: Member) -> tuple[standings.Located, vip.Rule]:
         located = standings.look(
             session, player_id=member.player_id, currency=self._currency, actor=member.agent
         )
         if located.rule is None:
             raise LookupError(f"no rule for {self._currency}")
-        return located.rule
+        return located, located.rule
 
     def _rng(self, *what: object) -> Random:
         return Random(f"{self._seed}/{'/'.join(map(str, what))}")  # noqa: S311 - a demo, no secret
