@@ -21,8 +21,11 @@ from dashboard.models import Verification
 from dashboard.services import anchors, chain, independent, wording
 from dashboard.services.findings import CAP, LIFETIME, Check, Finding, Found, Proof, fold
 
-LANES = min(4, os.cpu_count() or 1)
-"""The journals are walked on so many connections at once. One session's window functions use one core."""
+LANES = min(4, (os.cpu_count() or 1) + 1)
+"""The journals are walked on so many connections at once, because a session's window functions use one core.
+
+One more than there are cores: no core idles when one lane ends early, or while it waits for a page.
+"""
 
 # The application's role has 5 s per statement and per pause; a proof of everything takes what it takes.
 _PATIENCE = text("""
