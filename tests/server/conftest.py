@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.message import Message
 from http.cookiejar import CookieJar
 from pathlib import Path
 from urllib.parse import urlencode
@@ -30,6 +31,7 @@ from tests.builders import NOW, make_operator, make_player
 ROOT = Path(__file__).parents[2]
 EMAIL, PASSWORD = "manager@example.com", "a long enough password"
 READY_SECONDS = 30
+PLAYERS = 24
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):
@@ -47,16 +49,16 @@ class Browser:
     def __post_init__(self) -> None:
         self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self.cookies), _Stay())
 
-    def open(self, path: str, form: dict[str, str] | None = None) -> tuple[int, dict[str, str], str]:
+    def open(self, path: str, form: dict[str, str] | None = None) -> tuple[int, Message, str]:
         """Status, headers and body; raises OSError where there is no answer."""
         data = urlencode(form).encode() if form is not None else None
         asked = urllib.request.Request(self.address + path, data, {"Origin": self.address})
         try:
             with self._opener.open(asked, timeout=20) as answer:
-                return answer.status, dict(answer.headers), answer.read().decode()
+                return answer.status, answer.headers, answer.read().decode()
         except urllib.error.HTTPError as answer:
             with answer:
-                return answer.code, dict(answer.headers), answer.read().decode()
+                return answer.code, answer.headers, answer.read().decode()
 
     def token(self, path: str) -> str:
         """The CSRF token of a page."""
@@ -73,11 +75,11 @@ class Browser:
 
 @dataclass
 class Desk:
-    """A running server, its database, and one player with 1,000.00 USD."""
+    """A running server, its database, and players with 1,000.00 USD each."""
 
     home: Path
     port: int
-    player_id: int
+    players: list[int] = field(default_factory=list)
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -157,7 +159,7 @@ def desk() -> Iterator[Desk]:
     migrate.upgrade(owner_url)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        made = Desk(home, free.getsockname()[1], 0)
+        made = Desk(home, free.getsockname()[1])
     with made.session() as session:
         operator_id = make_operator(session)
         staff.create(
@@ -169,7 +171,9 @@ def desk() -> Iterator[Desk]:
             password=PASSWORD,
             now=NOW,
         )
-        made.player_id = make_player(session, operator_id=operator_id, balance_minor=1_000_00)
+        made.players = [
+            make_player(session, operator_id=operator_id, balance_minor=1_000_00) for _ in range(PLAYERS)
+        ]
         session.commit()
     yield made
     made.kill()
