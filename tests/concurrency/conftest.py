@@ -31,7 +31,6 @@ def app() -> Iterator[Flask]:
             },
         },
     )
-    made.config["DATABASE_OWNER_URL"] = database_url("owner", name)
     yield made
     with made.app_context():
         alchemy.engine.dispose()

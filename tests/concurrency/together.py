@@ -15,7 +15,7 @@ from dashboard.services.actors import SYSTEM
 from tests.builders import NOW, change_request, make_operator, make_player
 
 T = TypeVar("T")
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 300.0
 
 
 def at_once(app: Flask, works: Sequence[Callable[[], T]]) -> list[T | Exception]:
