@@ -1,0 +1,221 @@
+"""Every page there is, as a person comes to it: for screenshots and for the browser tests.
+
+A new page is one line of SCREENS. Addresses name whom they are about, `{player}`; `find_subjects` looks
+for such ones by walking through the lists, so that any desk with the demo's sign-ins can be shown.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from dashboard.services.passwords import DEMO_PASSWORD
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext, Page
+
+Act = Callable[["Page"], None]
+Theme = Literal["light", "dark"]
+
+WIDE, NARROW = 1360, 390
+HEIGHT = 820
+
+
+@dataclass(frozen=True)
+class Screen:
+    """One page, or one state of it."""
+
+    name: str
+    """Of the picture."""
+    role: str | None
+    """Who looks: a demo sign-in, or None for a stranger."""
+    path: str
+    act: Act | None = None
+    """What that person does there first."""
+    status: int = 200
+    widths: tuple[int, ...] = (WIDE, NARROW)
+
+
+def press(*selectors: str) -> Act:
+    """Press one thing after the other; each waits until it is there."""
+
+    def act(page: "Page") -> None:
+        for selector in selectors:
+            page.locator(selector).first.click()
+        settle(page)
+
+    return act
+
+
+def open_dialog(*selectors: str) -> Act:
+    """Press one thing after the other, of which the first opens the dialog."""
+
+    def act(page: "Page") -> None:
+        first, *rest = selectors
+        page.locator(first).first.click()
+        page.locator("dialog[open] .dialog-body").wait_for()
+        for selector in rest:
+            page.locator(f"dialog[open] {selector}").first.click()
+        settle(page)
+
+    return act
+
+
+def adjust(change_type: str, amount: str, reason: str) -> Act:
+    """Fill in the adjust form, and wait for what it would do."""
+
+    def act(page: "Page") -> None:
+        page.locator(f"#adjust [value={change_type}]").check(force=True)
+        page.locator("#adjust-amount").fill(amount)
+        page.locator("#adjust-reason").fill(reason)
+        page.locator("#preview .transition").first.wait_for()
+        settle(page)
+
+    return act
+
+
+def adjust_and_post(change_type: str, amount: str, reason: str) -> Act:
+    """The same, posted, where it is refused."""
+
+    def act(page: "Page") -> None:
+        adjust(change_type, amount, reason)(page)
+        page.locator("#adjust button[type=submit]").click()
+        page.locator("#adjust [aria-invalid=true]").wait_for()
+        settle(page)
+
+    return act
+
+
+SCREENS = (
+    Screen("sign-in", None, "/sign-in"),
+    Screen("sign-in-refused", None, "/sign-in", press("#sign-in button"), status=422),
+    Screen("desk", "manager", "/"),
+    Screen("desk-filtered", "manager", "/?change_type=deposit"),
+    Screen("cash-flow", "manager", "/cash-flow"),
+    Screen("cash-flow-table", "manager", "/cash-flow", press(".chart-table summary")),
+    Screen("players", "agent", "/players"),
+    Screen("players-filtered", "agent", "/players?status=active&alerts=y"),
+    Screen("players-none", "agent", "/players?q=nobody-is-called-this"),
+    Screen("player", "agent", "/players/{player}"),
+    Screen(
+        "player-preview", "agent", "/players/{player}", adjust("deposit", "250.00", "Bank transfer TR-20931")
+    ),
+    Screen(
+        "player-refused",
+        "agent",
+        "/players/{player}",
+        adjust_and_post("withdrawal", "9,000,000.00", "Payout asked for by phone"),
+    ),
+    Screen("player-filters", "agent", "/players/{player}", press(".filters summary")),
+    Screen("player-filtered", "agent", "/players/{player}?change_type=deposit&least=20&at=2026-01-01T12:00"),
+    Screen("player-none", "agent", "/players/{player}?least=99999999"),
+    Screen("player-limits", "agent", "/players/{player}?tab=limits"),
+    Screen("player-alerts", "agent", "/players/{player}?tab=alerts"),
+    Screen("player-notes", "agent", "/players/{player}?tab=notes"),
+    Screen("player-read-only", "auditor", "/players/{player}"),
+    Screen("player-frozen", "manager", "/players/{frozen}"),
+    Screen("player-closed", "manager", "/players/{closed}"),
+    Screen("entry", "agent", "/players/{player}/entries/{currency}/{entry}"),
+    Screen("entry-dialog", "agent", "/players/{player}", open_dialog(".entry-link")),
+    Screen(
+        "reversal-dialog",
+        "agent",
+        "/players/{player}?change_type=deposit",
+        open_dialog(".entry-link", ".reversal summary"),
+    ),
+    Screen("freeze", "agent", "/players/{player}/freeze"),
+    Screen("freeze-dialog", "agent", "/players/{player}", open_dialog("a[href$='/freeze']")),
+    Screen("unfreeze", "agent", "/players/{frozen}/unfreeze"),
+    Screen("unfreeze-dialog", "agent", "/players/{frozen}", open_dialog("a[href$='/unfreeze']")),
+    Screen("closure", "manager", "/players/{player}/closure"),
+    Screen("closure-dialog", "manager", "/players/{player}", open_dialog("a[href$='/closure']")),
+    Screen("alerts", "agent", "/alerts"),
+    Screen("alerts-acknowledged", "agent", "/alerts?state=acknowledged"),
+    Screen("alerts-resolved", "agent", "/alerts?state=resolved"),
+    Screen("alerts-filtered", "agent", "/alerts?severity=critical&age=older-week"),
+    Screen("acknowledgement", "agent", "{acknowledgement}"),
+    Screen("acknowledgement-dialog", "agent", "/alerts", open_dialog("a[href*='/acknowledgement']")),
+    Screen("vip-rules", "admin", "/vip-rules"),
+    Screen("vip-rule", "admin", "/vip-rules/{currency}/gold"),
+    Screen("vip-rule-edit", "admin", "/vip-rules/{currency}/gold/edit"),
+    Screen("audit", "admin", "/audit"),
+    Screen("audit-none", "auditor", "/audit?q=nothing-of-this-name"),
+    Screen("trial-balance", "auditor", "/audit/trial-balance"),
+    Screen("earnings", "partner", "/earnings"),
+    Screen("sessions", "agent", "/account"),
+    Screen("user-menu", "agent", "/account", press(".user-button")),
+    Screen("navigation", "agent", "/account", press(".menu-button"), widths=(NARROW,)),
+    Screen("shortcuts", "agent", "/players/{player}", lambda page: page.keyboard.press("?")),
+    Screen("forbidden", "agent", "/audit", status=403),
+    Screen("not-found", "agent", "/players/999999999", status=404),
+)
+
+
+def email_of(role: str) -> str:
+    """Who has that role in the demo."""
+    return f"{role}@example.com"
+
+
+def sign_in(context: "BrowserContext", url: str, email: str, password: str = DEMO_PASSWORD) -> None:
+    """Sign in by the page, for everything that this context opens from now on."""
+    page = context.new_page()
+    page.goto(f"{url}/sign-in")
+    page.locator("#email").fill(email)
+    page.locator("#password").fill(password)
+    page.locator("#sign-in button").click()
+    page.wait_for_url(lambda address: not address.endswith("/sign-in"))
+    page.close()
+
+
+def find_subjects(context: "BrowserContext", url: str) -> dict[str, str]:
+    """Whom the addresses are about, as the manager of this desk finds them. Raises LookupError."""
+    page = context.new_page()
+    found = {
+        "player": _first_player(page, url, "status=active&alerts=y&level=platinum", "status=active&alerts=y"),
+        "frozen": _first_player(page, url, "status=frozen"),
+        "closed": _first_player(page, url, "status=closed"),
+    }
+    page.goto(f"{url}/alerts")
+    acknowledgement = page.locator("a[href*='/acknowledgement']").first.get_attribute("href")
+    page.goto(f"{url}/players/{found['player']}")
+    entry = page.locator(".entry-link").first.get_attribute("href")
+    page.close()
+    *_rest, currency, sequence = (entry or "").split("/")
+    return {**found, "acknowledgement": acknowledgement or "", "currency": currency, "entry": sequence}
+
+
+def show(page: "Page", url: str, screen: Screen, subjects: Mapping[str, str]) -> None:
+    """Open a screen and wait until it stands still."""
+    page.goto(url + screen.path.format(**subjects))
+    settle(page)
+    if screen.act:
+        screen.act(page)
+
+
+def views(page: "Page", screen: Screen) -> Iterator[tuple[int, Theme]]:
+    """Turn an open screen to each width and theme."""
+    themes: tuple[Theme, ...] = ("light", "dark")
+    for width in screen.widths:
+        page.set_viewport_size({"width": width, "height": HEIGHT})
+        for theme in themes:
+            page.emulate_media(color_scheme=theme)
+            settle(page)
+            yield width, theme
+
+
+def settle(page: "Page") -> None:
+    """Wait until fonts are there, no part is on its way, figures are drawn and the stream is open."""
+    page.wait_for_function(
+        """() => document.fonts.status === "loaded"
+            && !document.querySelector(".skeleton, [data-chart]:not(.js-plotly-plot), .htmx-request")
+            && (!document.getElementById("stream") || document.querySelector("#live-mark[data-state=on]"))"""
+    )
+
+
+def _first_player(page: "Page", url: str, *filters: str) -> str:
+    """The id of the first player by the first filter that finds one."""
+    for each in filters:
+        page.goto(f"{url}/players?{each}")
+        link = page.locator("#players .lead a")
+        if link.count():
+            return (link.first.get_attribute("href") or "").rpartition("/")[2]
+    raise LookupError(f"No player fits {' or '.join(filters)}: is the demo there?")
