@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from dashboard import clock, database, db
+from dashboard.errors import PurserError
 from dashboard.services import demo
 
 
@@ -20,14 +21,21 @@ def command(seed: int, players_count: int, days_count: int) -> None:
     """Fill an empty database with Lotus House: its staff, its players and their last days until now."""
     began = time.monotonic()
     with database.application(), _progress() as progress:
-        filled = demo.fill(
-            db.transact,
-            now=clock.now(),
-            seed=seed,
-            players_count=players_count,
-            days_count=days_count,
-            progress=progress,
-        )
+        try:
+            filled = demo.fill(
+                db.transact,
+                now=clock.now(),
+                seed=seed,
+                players_count=players_count,
+                days_count=days_count,
+                progress=progress,
+            )
+        except KeyboardInterrupt:
+            # One transaction for all of it would leave nothing, but a table full of dead balances too.
+            raise PurserError(
+                "Stopped. What is there is whole, but its story ends early: for all of it, start on an empty"
+                " database (remove the folder of PURSER_HOME, or make a new one)."
+            ) from None
     click.echo(
         f"{filled.players:,} players and {filled.entries:,} entries in {time.monotonic() - began:.0f} s."
     )
