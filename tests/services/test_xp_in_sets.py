@@ -23,7 +23,7 @@ def standing(session: Session, player_ids: list[int]) -> list[tuple[Any, ...]]:
             session.execute(
                 text("""
                 SELECT w.vip_level, w.xp, w.total_xp, (
-                  SELECT array_agg(concat_ws('|', from_level, to_level, reason, total_xp, changed_by, changed_at)
+                  SELECT array_agg(ROW(from_level, to_level, reason, total_xp, changed_by, changed_at)::text
                                    ORDER BY id)
                   FROM vip_level_changes c WHERE c.player_id = w.player_id)
                 FROM wallets w WHERE w.player_id = :p
