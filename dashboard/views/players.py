@@ -23,7 +23,14 @@ def show(player_id: int) -> ResponseReturnValue:
     with db.reading() as session:
         page = player_page.get_page(session, player_id)
         context = player_page.tab_context(session, page, request.args.get("tab"))
-        return render_template("players/_tab.html", page=page, **context)
+        answer = make_response(render_template("players/_tab.html", page=page, **context))
+    journal = context["journal"]
+    if journal is not None and "before" not in request.args:
+        # A form sends its empty fields too; the address shows the filters in force.
+        answer.headers["HX-Push-Url"] = player_page.player_url(
+            player_id, page.balance.currency, **journal.filters
+        )
+    return answer
 
 
 @bp.get("/<int:player_id>/header")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Blueprint, Response, make_response, render_template, url_for
+from flask import Blueprint, Response, make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
@@ -80,11 +80,11 @@ def create_adjustment(player_id: int) -> ResponseReturnValue:
     if not form.validate():
         return _form(player_id, form, 422)
     who, now = access.current_actor(), clock.now()
-    request = _request(player_id, form)
+    wanted = _request(player_id, form)
     try:
         change = db.transact(
             lambda session: balances.change(
-                session, request=request, actor=who, now=now, seen_version=form.seen_version.data
+                session, request=wanted, actor=who, now=now, seen_version=form.seen_version.data
             )
         )
     except ChangeRefused as refused:
@@ -113,6 +113,7 @@ def preview_adjustment(player_id: int) -> ResponseReturnValue:
         outlook=outlook,
         act=player_page.act(form.real_delta if outlook.judgement else 0, page.balance.currency),
         oob=True,
+        typed="again" not in request.args,
     )
 
 

@@ -325,3 +325,10 @@ def test_who_may_write_notes(desk: Desk) -> None:
         )
     )
     assert "Seen" in auditor.page(f"/players/{player_id}?tab=notes").by_id("note-list").text
+
+
+def test_the_address_shows_the_filters_in_force(desk: Desk) -> None:
+    agent, player_id = desk.sign_in(), desk.player()
+    answer = agent.get(f"/players/{player_id}?currency=USD&change_type=&direction=out&by=&least=", htmx=True)
+    assert answer.headers["HX-Push-Url"] == f"/players/{player_id}?currency=USD&direction=out"
+    assert "HX-Push-Url" not in agent.get(f"/players/{player_id}?tab=notes", htmx=True).headers

@@ -236,3 +236,11 @@ def test_a_preview_takes_few_statements(desk: Desk) -> None:
     agent, player_id = desk.sign_in(), desk.player(balance_minor=50_000)
     data = typed(desk, player_id, "10")
     assert desk.count_queries(lambda: preview(agent, player_id, data)) <= 12, desk.queries
+
+
+def test_what_was_refused_is_taken_back_once_something_else_is_typed(desk: Desk) -> None:
+    agent, player_id = desk.sign_in(), desk.player(balance_minor=50_000)
+    where, data = f"/players/{player_id}/adjustments/preview", typed(desk, player_id, "10")
+    assert Page(agent.post(where, data, htmx=True)).by_id("adjust-amount-error").get("hidden") is not None
+    again = Page(agent.post(f"{where}?again=1", data, htmx=True))
+    assert not [element for element in again.elements if element.get("id") == "adjust-amount-error"]
