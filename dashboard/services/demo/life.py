@@ -191,14 +191,14 @@ class _Living:
             return
         number = self.rng.randrange(10_000, 99_999)
         reference = f"round-{number}"
-        wagered_at = self._post(at, ChangeType.WAGER, -stake, f"{game}, round {number}", reference)
+        wagered_at = self._post(at, ChangeType.WAGER, -stake, game, reference)
         if wagered_at is None:
             return
         self.account.gain(wagered_at, stake // self._minor(1), "Stakes")
         tenths = self._payout()
         if tenths:
             settled_at = wagered_at + dt.timedelta(seconds=self.rng.uniform(15, 60))
-            reason = f"{game}, round {number} pays {tenths // 10}.{tenths % 10}×"
+            reason = f"{game} pays {tenths // 10}.{tenths % 10}×"
             self._post(settled_at, ChangeType.SETTLEMENT, stake * tenths // 10, reason, reference)
 
     def _payout(self) -> int:
