@@ -1,7 +1,7 @@
 """Changing one wallet: its balances through the one door, and its status."""
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from dashboard.services import balances, wallets
 from dashboard.services.actors import Actor
 from dashboard.services.balances import BalanceChange, ChangeRefused, KeyReused, StaleBalance
 from dashboard.services.journal import Entry
+from dashboard.services.vip import LimitUse
 from dashboard.views import access, htmx, player_page
 from dashboard.views.access import requires
 from dashboard.views.player_page import Outlook
@@ -212,7 +213,7 @@ def _request(player_id: int, form: AdjustmentForm) -> balances.Request:
     )
 
 
-def _outlook(player_id: int, form: AdjustmentForm, limits: Any) -> Outlook:
+def _outlook(player_id: int, form: AdjustmentForm, limits: Sequence[LimitUse] = ()) -> Outlook:
     faults = [*form.form_errors, *form.change_type.errors]
     if form.amount.raw_data and form.amount.raw_data[0].strip():
         faults += form.amount.errors
@@ -265,14 +266,14 @@ def _stale(player_id: int, form: AdjustmentForm, seen_version: int) -> Response:
         between = journal.changes_since(session, player_id=player_id, currency=currency, version=seen_version)
     # The same key: if the first attempt did arrive after all, it is not posted twice.
     form.renew(seen_version=between[-1].sequence if between else seen_version, key=False)
-    return _form(player_id, form, 409, stale=between)
+    return _form(player_id, form, 409, stale=between, outlook=_outlook(player_id, form))
 
 
 def _reused(player_id: int, form: AdjustmentForm, posted: Entry) -> Response:
     with db.reading() as session:
         version = player_page.get_page(session, player_id, form.currency.data).balance.version
     form.renew(seen_version=version, key=True)
-    return _form(player_id, form, 409, reused=posted)
+    return _form(player_id, form, 409, reused=posted, outlook=_outlook(player_id, form))
 
 
 def _form(player_id: int, form: AdjustmentForm, status: int, **given: Any) -> Response:

@@ -275,6 +275,7 @@ def test_a_balance_that_has_moved_on_is_shown_before_it_is_changed(desk: Desk, h
     assert "The balance has changed since you looked." in form.text
     assert "System: +77.00" in form.text
     assert "177.00 USD now" in form.text
+    assert "177.00 → becomes 427.00" in page.by_id("preview").text
     assert "Confirm:" in form.text
     assert desk.real(player_id) == 17_700
 
