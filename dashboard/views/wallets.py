@@ -160,14 +160,14 @@ def create_closure(player_id: int) -> ResponseReturnValue:
     return _move(player_id, CLOSURE, wallets.close)
 
 
-@bp.get("/entries/<currency>/<int:sequence>")
+@bp.get("/entries/<string(length=3):currency>/<int:sequence>")
 @requires("players:view")
 def show_entry(player_id: int, currency: str, sequence: int) -> ResponseReturnValue:
     """One entry in full, with the form that undoes it."""
     return _entry(player_id, currency, sequence, ReversalForm(formdata=None))
 
 
-@bp.post("/entries/<currency>/<int:sequence>/reversal")
+@bp.post("/entries/<string(length=3):currency>/<int:sequence>/reversal")
 @requires("balances:reverse")
 def create_reversal(player_id: int, currency: str, sequence: int) -> ResponseReturnValue:
     """Undo one entry by another."""
