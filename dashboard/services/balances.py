@@ -213,6 +213,8 @@ def post_many(session: Session, changes: Sequence[Dated], *, with_alerts: bool) 
     wallets. `with_alerts` raises and closes alerts as single changes do, each at the time of its
     change. Returns the entries written, in no particular order.
     """
+    if not changes:
+        return []
     wanted = sorted(changes, key=lambda dated: (dated.request.player_id, dated.request.currency))
     requests = [dated.request for dated in wanted]
     located = standings.lock_many(

@@ -354,6 +354,10 @@ def test_many_changes_at_once_are_one_entry_each(session: Session) -> None:
     assert again == []
 
 
+def test_no_changes_are_no_entries(session: Session) -> None:
+    assert balances.post_many(session, [], with_alerts=True) == []
+
+
 def test_a_batch_may_not_name_a_balance_twice(session: Session) -> None:
     player = make_player(session, operator_id=make_operator(session))
     dated = [balances.Dated(change_request(player, 100), SYSTEM, NOW) for _ in range(2)]
