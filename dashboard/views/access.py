@@ -128,15 +128,13 @@ def _load(session_id: str) -> User | None:
 
 
 def _unauthorized() -> Response:
-    """A page is sent to sign-in; htmx goes there too, unless it holds a form that would be lost."""
+    """A page is sent to sign-in; under htmx it opens above the page, where a form may be half typed."""
     if "text/event-stream" in request.accept_mimetypes.values():
         return Response(status=401)
     reading = request.method in {"GET", "HEAD"}
     if htmx.is_htmx():
-        next_path = htmx.current_path()
-        if reading:
-            return Response(status=401, headers={"HX-Redirect": url_for("auth.show", next=next_path)})
-        return make_response(render_template("auth/_sign_in_again.html", form=SignInForm(formdata=None)), 401)
+        again = render_template("auth/_sign_in_again.html", form=SignInForm(formdata=None))
+        return make_response(again, 401)
     if reading:
         return make_response(redirect(url_for("auth.show", next=htmx.current_path()), 303))
     return make_response(

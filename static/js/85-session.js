@@ -3,12 +3,22 @@
 // `signed-in` {csrf_token}.
 (() => {
   "use strict";
+  const dialog = () => document.getElementById("sign-in-dialog");
   let refused = null;
 
-  document.addEventListener("htmx:response:error", (event) => {
+  // A part that fetches itself meanwhile is refused too: it must not take the place of a password half typed.
+  document.addEventListener("htmx:before:response", (event) => {
     const { ctx } = event.detail;
     if (ctx.response.status !== 401) return;
-    refused = { source: ctx.sourceElement, submitter: ctx.request.submitter };
+    if (dialog().open && !dialog().contains(ctx.sourceElement)) event.preventDefault();
+  });
+
+  // Only a form that somebody sent is sent again: a preview or a live part within it asked for nothing.
+  document.addEventListener("htmx:response:error", (event) => {
+    const { ctx } = event.detail;
+    if (ctx.response.status !== 401 || !ctx.sourceElement.matches("form[method=post]")) return;
+    if (dialog().contains(ctx.sourceElement)) return;
+    refused = { form: ctx.sourceElement, submitter: ctx.request.submitter };
   });
 
   const renew = (token) => {
@@ -18,9 +28,8 @@
 
   document.addEventListener("signed-in", (event) => {
     renew(event.detail.csrf_token);
-    document.getElementById("sign-in-dialog").close();
-    const form = refused?.source.closest("form");
-    const submitter = refused?.submitter;
+    dialog().close();
+    const { form, submitter } = refused ?? {};
     refused = null;
     if (form?.isConnected) form.requestSubmit(submitter?.isConnected ? submitter : null);
   });

@@ -165,11 +165,12 @@ def test_a_post_must_come_from_our_own_pages(
     assert client.post("/sign-out", data=data, headers=headers).status_code == status
 
 
-def test_a_page_asked_for_by_htmx_opens_sign_in_as_a_page(app: Flask) -> None:
+def test_a_part_asked_for_by_htmx_leaves_the_page_and_what_is_typed_there(app: Flask) -> None:
     headers = {"HX-Request": "true", "HX-Current-URL": "http://localhost/players/42?tab=notes"}
     answer = app.test_client().get("/account", headers=headers)
     assert answer.status_code == 401
-    assert answer.headers["HX-Redirect"] == "/sign-in?next=/players/42?tab%3Dnotes"
+    assert "HX-Redirect" not in answer.headers
+    assert 'id="sign-in-again"' in answer.text
 
 
 def test_an_event_stream_is_refused_barely(app: Flask) -> None:
