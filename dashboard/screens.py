@@ -203,9 +203,10 @@ def views(page: "Page", screen: Screen) -> Iterator[tuple[int, Theme]]:
 
 
 def settle(page: "Page") -> None:
-    """Wait until fonts are there, no part is on its way, figures are drawn and the stream is open."""
+    """Wait until fonts are there, nothing moves or is on its way, figures are drawn, the stream is open."""
     page.wait_for_function(
         """() => document.fonts.status === "loaded"
+            && !document.getAnimations().some((moving) => moving.effect.target.checkVisibility())
             && !document.querySelector(".skeleton, [data-chart]:not(.js-plotly-plot), .htmx-request")
             && (!document.getElementById("stream") || document.querySelector("#live-mark[data-state=on]"))"""
     )

@@ -10,6 +10,7 @@ import tempfile
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -158,9 +159,9 @@ def command(
 # The web application
 
 
-@pytest.fixture
-def app(database: str) -> Iterator[Flask]:
-    """The application on a database of its own."""
+@contextmanager
+def application(database: str) -> Iterator[Flask]:
+    """The application on that database."""
     made = dashboard.create_app(
         TESTING=True,
         SQLALCHEMY_DATABASE_URI=database_url("app", database),
@@ -173,6 +174,26 @@ def app(database: str) -> Iterator[Flask]:
         made.extensions["sqlalchemy"].engine.dispose()
 
 
+@contextmanager
+def serving(app: Flask) -> Iterator[str]:
+    """The address of a server that runs in this process."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://localhost:{server.server_port}"
+    server.shutdown()
+    thread.join(5)
+    server.server_close()
+
+
+@pytest.fixture
+def app(database: str) -> Iterator[Flask]:
+    """The application on a database of its own."""
+    with application(database) as made:
+        yield made
+
+
 @pytest.fixture
 def client(app: Flask) -> PageClient:
     """A browser without JavaScript; `client.page(url)` checks what every page owes."""
@@ -183,12 +204,6 @@ def client(app: Flask) -> PageClient:
 
 @pytest.fixture
 def live(app: Flask) -> Iterator[str]:
-    """The address of a server that runs in this process."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://localhost:{server.server_port}"
-    server.shutdown()
-    thread.join(5)
-    server.server_close()
+    """The address at which the application answers a browser."""
+    with serving(app) as address:
+        yield address

@@ -1,0 +1,55 @@
+"""Every page that can be opened stands in the table of screens, and so in pictures and browser tests."""
+
+import re
+
+from flask import Flask
+from werkzeug.routing import RequestRedirect
+
+from dashboard import screens
+
+EXCEPTIONS = {
+    "health.live": "for machines",
+    "health.ready": "for machines",
+    "live.stream": "events, not a page",
+    "alerts.show_count": "a part; as a page it leads to alerts",
+    "audit.show_log": "a part; as a page it leads to the audit",
+    "audit.show_verification": "a part; as a page it leads to the audit",
+    "desk.show_figures": "a part; as a page it leads to the desk",
+    "desk.show_recent": "a part; as a page it leads to the desk",
+    "players.show_header": "a part; as a page it leads to the player",
+    "players.show_balance": "a part; as a page it leads to the player",
+    "players.show_alerts": "a part; as a page it leads to the player",
+    "players.show_journal": "a part; as a page it leads to the player",
+    "players.show_notes": "a part; as a page it leads to the player",
+}
+SUBJECTS = {
+    "player": "1",
+    "frozen": "2",
+    "closed": "3",
+    "acknowledgement": "/players/1/alerts/1/acknowledgement",
+    "currency": "USD",
+    "entry": "1",
+}
+
+
+def endpoint_of(app: Flask, path: str) -> str | None:
+    """Which view answers that address; None where there is none."""
+    try:
+        endpoint, _values = app.url_map.bind("localhost").match(path.partition("?")[0])
+    except (LookupError, RequestRedirect):
+        return None
+    return str(endpoint)
+
+
+def test_every_page_is_in_the_table_or_excepted_for_a_reason(app: Flask) -> None:
+    pages = {rule.endpoint for rule in app.url_map.iter_rules() if "GET" in (rule.methods or set())}
+    shown = {endpoint_of(app, screen.path.format(**SUBJECTS)) for screen in screens.SCREENS}
+    assert pages - shown - set(EXCEPTIONS) == set(), "add a line to SCREENS in dashboard/screens.py"
+    assert set(EXCEPTIONS) & shown == set()
+    assert set(EXCEPTIONS) <= pages
+
+
+def test_names_of_screens_are_those_of_files_and_stand_once() -> None:
+    names = [screen.name for screen in screens.SCREENS]
+    assert len(set(names)) == len(names)
+    assert [name for name in names if not re.fullmatch(r"[a-z]+(-[a-z]+)*", name)] == []
