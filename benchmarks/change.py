@@ -22,12 +22,11 @@ import click
 from sqlalchemy import text
 
 import dashboard
-from benchmarks.scratch import application
+from benchmarks.scratch import application, make_operator
 from dashboard import clock, db, embedded, roles
 from dashboard.config import settings
-from dashboard.models.operator import MoneyMode
 from dashboard.models.wallet import ChangeType
-from dashboard.services import balances, operators, players
+from dashboard.services import balances, players
 from dashboard.services.actors import SYSTEM
 
 PLAYERS = 1_000
@@ -69,17 +68,7 @@ def fill() -> tuple[int, int, int]:
     """An operator with wide limits and its players; returns its id and the first and last player."""
     now = clock.now()
     with db.writing() as session:
-        operator_id = operators.create(
-            session,
-            slug="bench",
-            name="Bench",
-            currency="USD",
-            timezone="UTC",
-            money_mode=MoneyMode.PLAY,
-            currencies=[],
-            defaults=operators.Defaults(),
-            now=now,
-        )
+        operator_id = make_operator(session)
         new = [players.NewPlayer(f"B{number:05d}", f"Player {number}") for number in range(PLAYERS)]
         ids = sorted(players.register(session, operator_id=operator_id, players=new, now=now).values())
         opening = [

@@ -17,12 +17,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import event, text
 
-from benchmarks.scratch import application
+from benchmarks.scratch import application, make_operator
 from dashboard import clock, db
 from dashboard.models.login import Role
-from dashboard.models.operator import MoneyMode
 from dashboard.models.wallet import ChangeType
-from dashboard.services import balances, operators, players, staff
+from dashboard.services import balances, players, staff
 from dashboard.services.actors import SYSTEM
 
 PLAYERS = 1_000
@@ -65,17 +64,7 @@ def fill() -> list[int]:
     """An operator, an admin, the players; returns the players' ids."""
     now = clock.now()
     with db.writing() as session:
-        operator_id = operators.create(
-            session,
-            slug="bench",
-            name="Bench",
-            currency="USD",
-            timezone="Europe/Prague",
-            money_mode=MoneyMode.PLAY,
-            currencies=[],
-            defaults=operators.Defaults(),
-            now=now,
-        )
+        operator_id = make_operator(session)
         staff.create(
             session,
             operator_id=operator_id,

@@ -8,10 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from flask import Flask
+from sqlalchemy.orm import Session
 
 import dashboard
-from dashboard import embedded, keys, migrate, roles
+from dashboard import clock, embedded, keys, migrate, roles
 from dashboard.config import settings
+from dashboard.models.operator import MoneyMode
+from dashboard.services import operators
 
 
 @contextmanager
@@ -36,3 +39,18 @@ def application(*, pool_size: int = 20) -> Iterator[Flask]:
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def make_operator(session: Session) -> int:
+    """An operator with the VIP table in USD; returns its id."""
+    return operators.create(
+        session,
+        slug="bench",
+        name="Bench",
+        currency="USD",
+        timezone="Europe/Prague",
+        money_mode=MoneyMode.PLAY,
+        currencies=[],
+        defaults=operators.Defaults(),
+        now=clock.now(),
+    )

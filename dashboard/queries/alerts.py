@@ -113,16 +113,6 @@ def count_by_state(session: Session, *, operator_id: int, wanted: AlertFilter) -
     return dict(zip(AlertState, session.execute(select(*counts)).one(), strict=True))
 
 
-def list_unresolved(session: Session, *, operator_id: int, player_id: int) -> list[AlertRow]:
-    """A player's alerts that are not resolved, last hit first."""
-    rows = _ROWS.where(
-        Alert.operator_id == operator_id,
-        Alert.player_id == player_id,
-        Alert.state != AlertState.RESOLVED,
-    ).order_by(*(column.desc() for column in _KEY))
-    return [AlertRow(*row) for row in session.execute(rows)]
-
-
 def get_alert(session: Session, *, operator_id: int, player_id: int, alert_id: int) -> AlertRow:
     """One alert. Raises NotFound."""
     row = session.execute(
