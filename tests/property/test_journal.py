@@ -49,6 +49,8 @@ sizes = st.one_of(
     st.integers(1, 200_000),
     st.sampled_from([1, 25_000_00, 12_500_00, 12_500_01, 500_000_00, 10_000_00, 1_000_000_00, 4_999_999_99]),
 )
+margins = st.sampled_from([-1, 0, 4_99, 5_00, 49_99, 50_00])
+"""Above a line: 5 % of 100.00 and of 1,000.00, and a cent less."""
 
 
 @dataclass
@@ -133,7 +135,7 @@ class JournalMachine(RuleBasedStateMachine):
 
     # What can happen
 
-    @rule(hours=st.sampled_from([1, 11, 24, 24 * 7]))
+    @rule(hours=st.sampled_from([1, 11, 24, 24 * 6]))
     def time_passes(self, hours: int) -> None:
         self.now += dt.timedelta(hours=hours)
 
@@ -178,6 +180,12 @@ class JournalMachine(RuleBasedStateMachine):
             self.change(seat, currency, T.DEPOSIT, size - short)
         elif not up and size - short > 0:
             self.change(seat, currency, T.FEE, -(size - short))
+
+    @rule(seat=seats, currency=currencies, line=st.sampled_from(list(LINES.values())), above=margins)
+    def tremble_around_a_line(self, seat: int, currency: str, line: int, above: int) -> None:
+        delta = line + above - self.journals[seat, currency].real
+        if delta:
+            self.change(seat, currency, T.SETTLEMENT if delta > 0 else T.FEE, delta)
 
     def change(self, seat: int, currency: str, change_type: T, delta: int) -> None:
         request = change_request(
