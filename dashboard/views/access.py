@@ -129,7 +129,7 @@ def _load(session_id: str) -> User | None:
 
 def _unauthorized() -> Response:
     """A page is sent to sign-in; under htmx it opens above the page, where a form may be half typed."""
-    if "text/event-stream" in request.accept_mimetypes.values():
+    if htmx.wants_events():
         return Response(status=401)
     reading = request.method in {"GET", "HEAD"}
     if htmx.is_htmx():

@@ -1,6 +1,6 @@
 """Refusals and failures as answers: a page for a browser, a notice for htmx, never a trace."""
 
-from flask import Flask, Response, g, make_response, render_template, request
+from flask import Flask, Response, g, make_response, render_template
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -61,7 +61,7 @@ def init_app(app: Flask) -> None:
 
 def answer(status: int, message: str, *, reference: str | None = None) -> Response:
     """The page or notice that says so; needs no database and no session."""
-    if "text/event-stream" in request.accept_mimetypes.values():
+    if htmx.wants_events():
         return Response(status=status)
     template = "errors/_notice.html" if htmx.is_htmx() else "errors/show.html"
     response = make_response(

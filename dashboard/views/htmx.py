@@ -18,6 +18,11 @@ def wants_partial() -> bool:
     return is_htmx() and "HX-Boosted" not in request.headers
 
 
+def wants_events() -> bool:
+    """Whether the event stream asks. Its address tells: htmx says in every request that it takes events."""
+    return request.endpoint == "live.stream"
+
+
 def current_path() -> str:
     """Path and query of the page that htmx stands on, or of this request where it does not say."""
     if "HX-Current-URL" not in request.headers:

@@ -17,7 +17,7 @@ from dashboard.views.access import public
 from tests.builders import PASSWORD, make_login
 from tests.pages import Page, PageClient, checked
 
-HTMX = {"HX-Request": "true"}
+HTMX = {"HX-Request": "true", "Accept": "text/html, text/event-stream"}
 
 REFUSALS: list[tuple[errors.PurserError, int]] = [
     (errors.Rejected("The limit is reached."), 422),
@@ -39,6 +39,7 @@ def fails(app: Flask, client: PageClient) -> Callable[[Exception], PageClient]:
             raise error
 
         app.view_functions["health.live"] = failing
+        app.view_functions["live.stream"] = failing
         app.config["PROPAGATE_EXCEPTIONS"] = False
         return client
 
@@ -62,9 +63,7 @@ def test_a_refusal_is_a_page_or_a_notice(
 
 
 def test_an_event_stream_gets_the_status_alone(fails: Callable[[Exception], PageClient]) -> None:
-    answer = fails(errors.NotFound("No such player.")).get(
-        "/healthz", headers={"Accept": "text/event-stream"}
-    )
+    answer = fails(errors.NotFound("No such player.")).get("/events", headers=HTMX)
     assert (answer.status_code, answer.data) == (404, b"")
 
 
