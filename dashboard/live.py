@@ -27,6 +27,8 @@ COALESCE_SECONDS = 0.05
 _NOTIFY_TOPICS = 200  # per message: PostgreSQL takes at most 8000 bytes
 _LISTEN_POLL_SECONDS = 0.5  # how soon a listener notices that it shall end
 
+Connection = psycopg.Connection[tuple[object, ...]]
+
 _log = logging.getLogger(__name__)
 
 
@@ -144,7 +146,7 @@ class Bus:
         for subscription in subscriptions:
             subscription.mark(subscription.topics if topics is None else topics)
 
-    def _connect(self) -> psycopg.Connection[tuple[object, ...]]:
+    def _connect(self) -> Connection:
         with self._app.app_context():
             url = alchemy.engine.url.set(drivername="postgresql")
         return psycopg.connect(
@@ -174,26 +176,33 @@ class Bus:
             self._publish(message["topics"])
 
     def _tell_others(self) -> None:
-        connection = None
-        while True:
+        connection, is_last = None, False
+        while not is_last:
             topics, is_last = self._gather()
-            try:
-                if connection is None or connection.closed:
-                    connection = self._connect()
-                    # A notification is no fact: it need not wait for the disk.
-                    connection.execute("SET synchronous_commit = off")
-                for start in range(0, len(topics), _NOTIFY_TOPICS):
-                    message = {"from": self._name, "topics": topics[start : start + _NOTIFY_TOPICS]}
-                    connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, json.dumps(message)))
-            except psycopg.Error as error:
-                # Pages of other processes look again when their own connection comes back.
-                _log.warning("other processes were not told: %s", type(error).__name__)
-                if connection is not None:
-                    connection.close()
-            if is_last:
-                if connection is not None:
-                    connection.close()
-                return
+            # A connection that lay idle may have been cut: the second time with a new one.
+            connection = self._notify(connection, topics) or self._notify(None, topics)
+        if connection is not None:
+            connection.close()
+
+    def _notify(self, connection: Connection | None, topics: list[str]) -> Connection | None:
+        """Tell the others, over a new connection unless one is given; None when it could not be done.
+
+        Then the database itself is away, and their pages look again when their own connection comes back.
+        """
+        try:
+            if connection is None:
+                connection = self._connect()
+                # A notification is no fact: it need not wait for the disk.
+                connection.execute("SET synchronous_commit = off")
+            for start in range(0, len(topics), _NOTIFY_TOPICS):
+                message = {"from": self._name, "topics": topics[start : start + _NOTIFY_TOPICS]}
+                connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, json.dumps(message)))
+        except psycopg.Error as error:
+            _log.warning("other processes were not told: %s", type(error).__name__)
+            if connection is not None:
+                connection.close()
+            return None
+        return connection
 
     def _gather(self) -> tuple[list[str], bool]:
         first = self._tales.get()
