@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 from flask import Flask
@@ -31,6 +32,10 @@ from tests.pages import PageClient
 
 OWNER_URL = "PURSER_TEST_OWNER_URL"  # how xdist's workers learn of the server that the controller started
 TEMPLATE = "purser_template"
+
+# Always the same examples, so that a failure is nobody's bad luck and comes back when it is looked at.
+hypothesis.settings.register_profile("purser", derandomize=True, database=None, deadline=None)
+hypothesis.settings.load_profile("purser")
 
 
 @dataclass(frozen=True)

@@ -423,9 +423,6 @@ def test_the_journal_is_what_the_model_says(shared_database: str) -> None:
         settings=settings(
             max_examples=60,
             stateful_step_count=40,
-            deadline=None,
-            derandomize=True,
-            database=None,
             suppress_health_check=list(HealthCheck),
         ),
     )
