@@ -38,9 +38,14 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def new_context(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
+def problems() -> list[str]:
+    """What went wrong unseen; a test that provokes something takes it out again."""
+    return []
+
+
+@pytest.fixture
+def new_context(browser: Browser, problems: list[str]) -> Iterator[Callable[..., BrowserContext]]:
     """Makes browser contexts: one per person. Page errors, console errors and CSP reports fail the test."""
-    problems: list[str] = []
     opened: list[BrowserContext] = []
 
     def report(problem: str) -> None:
@@ -113,7 +118,7 @@ def desk(app: Flask) -> Desk:
 
 
 @pytest.fixture
-def person(new_context: Callable[..., BrowserContext], live: str, desk: Desk) -> Callable[..., Page]:
+def person(live: str, desk: Desk, new_context: Callable[..., BrowserContext]) -> Callable[..., Page]:
     """Somebody new at that desk, signed in: `person(Role.MANAGER, name="Bo")`; options go to the browser."""
 
     def arrive(role: Role = Role.AGENT, *, name: str = "Ana Reyes", **options: object) -> Page:
