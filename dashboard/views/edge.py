@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, g, request
 from flask.typing import ResponseReturnValue
 from flask_wtf import CSRFProtect
+from werkzeug.exceptions import BadRequest
 
 from dashboard import log
 from dashboard.errors import Forbidden
@@ -42,8 +43,18 @@ def _check() -> ResponseReturnValue | None:
         raise Forbidden("This was sent from another site, and nothing was done.")
     refused = access.guard()
     if refused is None:
+        _refuse_nul()
         csrf.protect()
     return refused
+
+
+def _refuse_nul() -> None:
+    """No key of a keyboard makes the character 0, and PostgreSQL's text cannot hold it."""
+    values = [
+        value for given in (request.args, request.form) for _, several in given.lists() for value in several
+    ]
+    if any("\0" in value for value in (request.path, *values)):
+        raise BadRequest
 
 
 def _is_from_here() -> bool:

@@ -28,7 +28,9 @@ bp = Blueprint("wallets", __name__, url_prefix="/players/<int:player_id>")
 
 PREVIEW_LOCK_TIMEOUT_MS = 200
 _LOCK_NOT_AVAILABLE = "55P03"
-_UNTYPED_REASON = "Preview"  # the reason may still be empty while the amount is typed; it changes no figure
+_UNTYPED_REASON = (
+    "Preview"  # while the amount is typed, the reason may be empty or too long; it changes no figure
+)
 
 
 @dataclass(frozen=True)
@@ -208,7 +210,7 @@ def _request(player_id: int, form: AdjustmentForm) -> balances.Request:
         currency=form.currency.data or "",
         change_type=ChangeType(form.change_type.data),
         real_delta=form.real_delta,
-        reason=form.reason.data or _UNTYPED_REASON,
+        reason=_UNTYPED_REASON if form.reason.errors else form.reason.data or "",
         idempotency_key=form.idempotency_key.data or "",
     )
 
