@@ -75,7 +75,9 @@ def test_a_half_made_environment_is_made_anew(venv, monkeypatch):
 
 def test_an_installation_killed_in_the_middle_spoils_the_environment(venv, monkeypatch):
     (venv / "bin").mkdir()
-    bootstrap.PYTHON.symlink_to(bootstrap.sys.executable)
+    # A link would be the system's Python, which need not have pip.
+    bootstrap.PYTHON.write_text(f"#!/bin/sh\nexec '{bootstrap.sys.executable}' \"$@\"\n")
+    bootstrap.PYTHON.chmod(0o755)
     assert bootstrap.environment_works()
 
     def killed(*_command, **_options):

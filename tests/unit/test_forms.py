@@ -104,7 +104,7 @@ def test_a_form_is_born_with_a_key_of_its_own() -> None:
     "key", ["", "1", "0B6B0E9E-7D5C-4A3E-9A53-5B1F5D0C7A11", "{0b6b0e9e7d5c4a3e9a535b1f5d0c7a11}"]
 )
 def test_a_damaged_key_is_refused(key: str) -> None:
-    assert fixed(idempotency_key=key).idempotency_key.errors == ["This form is damaged: reload the page."]
+    assert fixed(idempotency_key=key).form_errors == ["This form is damaged: reload the page."]
 
 
 @pytest.mark.parametrize(
