@@ -12,6 +12,8 @@ class Traits:
 
     contra: A | None
     """The house account on the other side; None: that of the entry it reverses."""
+    direction: int = 0
+    """1: always credits; −1: always debits; 0: either."""
     counts_to_limits: bool = False
     """Its absolute amount counts toward the daily and weekly limit, and is judged by them."""
     answers_to_range: bool = True
@@ -23,20 +25,20 @@ class Traits:
 
 
 TRAITS: dict[T, Traits] = {
-    T.DEPOSIT: Traits(A.CASH, counts_to_limits=True),
-    T.WITHDRAWAL: Traits(A.CASH, counts_to_limits=True, draws_withdrawable=True),
+    T.DEPOSIT: Traits(A.CASH, 1, counts_to_limits=True),
+    T.WITHDRAWAL: Traits(A.CASH, -1, counts_to_limits=True, draws_withdrawable=True),
     T.ADJUSTMENT: Traits(A.ADJUSTMENTS, counts_to_limits=True),
-    T.FEE: Traits(A.FEES),
-    T.WAGER: Traits(A.GAMING, draws_withdrawable=True),
-    T.SETTLEMENT: Traits(A.GAMING, answers_to_range=False, while_frozen=True),
-    T.REFUND: Traits(A.GAMING, answers_to_range=False, while_frozen=True),
+    T.FEE: Traits(A.FEES, -1),
+    T.WAGER: Traits(A.GAMING, -1, draws_withdrawable=True),
+    T.SETTLEMENT: Traits(A.GAMING, 1, answers_to_range=False, while_frozen=True),
+    T.REFUND: Traits(A.GAMING, 1, answers_to_range=False, while_frozen=True),
     T.BONUS_GRANT: Traits(A.PROMOTIONS),
     T.BONUS_FORFEIT: Traits(A.PROMOTIONS, answers_to_range=False, while_frozen=True),
     T.BONUS_EXPIRY: Traits(A.PROMOTIONS, answers_to_range=False, while_frozen=True),
     T.BONUS_CONVERSION: Traits(A.PROMOTIONS, answers_to_range=False, while_frozen=True),
     T.TRANSFER: Traits(A.TRANSFERS, counts_to_limits=True),
     T.OPENING: Traits(A.OPENING, answers_to_range=False),
-    T.POINTS_CONVERSION: Traits(A.PROMOTIONS),
+    T.POINTS_CONVERSION: Traits(A.PROMOTIONS, 1),
     T.REVERSAL: Traits(None, answers_to_range=False, while_frozen=True, while_closed=True),
 }
 

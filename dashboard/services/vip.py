@@ -125,6 +125,9 @@ def judge(
     _judge_status(verdict, standing, change_type)
     if real_delta == 0 and bonus_delta == 0:
         verdict.errors.append(Problem("zero_amount", "Enter an amount other than zero."))
+    if real_delta * TRAITS[change_type].direction < 0:
+        sense = "credits" if real_delta < 0 else "debits"
+        verdict.errors.append(Problem("direction", f"A {_spoken(change_type)} always {sense} the balance."))
     _judge_cover(verdict, standing, change_type, real_delta)
     if rule is None:
         verdict.errors.append(

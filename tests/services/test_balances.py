@@ -229,6 +229,25 @@ def test_what_a_frozen_wallet_takes(
     assert real(session, player) == 500 + (amount if takes else 0)
 
 
+@pytest.mark.parametrize(
+    ("change_type", "amount", "message"),
+    [
+        (ChangeType.DEPOSIT, -1, "A deposit always credits the balance."),
+        (ChangeType.REFUND, -1, "A refund always credits the balance."),
+        (ChangeType.WITHDRAWAL, 1, "A withdrawal always debits the balance."),
+        (ChangeType.FEE, 1, "A fee always debits the balance."),
+        (ChangeType.WAGER, 1, "A wager always debits the balance."),
+    ],
+)
+def test_a_type_has_its_direction(
+    session: Session, change_type: ChangeType, amount: int, message: str
+) -> None:
+    player = make_player(session, operator_id=make_operator(session), balance_minor=500)
+
+    with pytest.raises(balances.ChangeRefused, match=message):
+        change(session, player, amount, change_type)
+
+
 def test_pending_money_is_neither_withdrawable_nor_adjustable(session: Session) -> None:
     player = make_player(session, operator_id=make_operator(session), balance_minor=100_00)
     session.execute(text("UPDATE balances SET pending = 6000 WHERE player_id = :p"), {"p": player})

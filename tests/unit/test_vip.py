@@ -15,6 +15,9 @@ T = ChangeType
 TOMORROW = dt.datetime(2026, 3, 2, 23, tzinfo=dt.UTC)
 MONDAY = dt.datetime(2026, 3, 8, 23, tzinfo=dt.UTC)
 
+ALWAYS_CREDITS = {T.DEPOSIT, T.SETTLEMENT, T.REFUND, T.POINTS_CONVERSION}
+ALWAYS_DEBITS = {T.WITHDRAWAL, T.FEE, T.WAGER}
+
 every_level = pytest.mark.parametrize("row", TABLE, ids=[row.level for row in TABLE])
 
 
@@ -35,6 +38,11 @@ def standing(real: int = 5_000_00, **figures: Any) -> vip.Standing:
 
 def judge(row: Row, at: vip.Standing, delta: int, change_type: ChangeType = T.ADJUSTMENT) -> vip.Validation:
     return vip.judge(at, rule_of(row), change_type=change_type, real_delta=delta)
+
+
+def a_cent(change_type: ChangeType) -> int:
+    """The smallest amount in a direction that the type has."""
+    return 1 if change_type in ALWAYS_CREDITS else -1
 
 
 def errors(verdict: vip.Validation) -> set[str]:
@@ -202,7 +210,7 @@ def test_only_money_that_comes_or_goes_by_hand_counts_to_the_limits(change_type:
     counted = {T.DEPOSIT, T.WITHDRAWAL, T.ADJUSTMENT, T.TRANSFER}
     at = standing(100_000_00, used_today=25_000_00, used_this_week=100_000_00)
 
-    found = errors(judge(TABLE[0], at, -1, change_type))
+    found = errors(judge(TABLE[0], at, a_cent(change_type), change_type))
 
     assert found == ({"daily_limit", "weekly_limit"} if change_type in counted else set())
 
@@ -262,8 +270,19 @@ class TestWhatRulesNeverRefuse:
     @pytest.mark.parametrize("delta", [10**14, -(10**14)])
     def test_however_large(self, change_type: ChangeType, delta: int) -> None:
         at = standing(0, used_today=25_000_00, used_this_week=100_000_00)
+        against = {"direction"} if change_type in ALWAYS_CREDITS and delta < 0 else set()
 
-        assert errors(judge(TABLE[0], at, delta, change_type)) == set()
+        assert errors(judge(TABLE[0], at, delta, change_type)) == against
+
+
+@pytest.mark.parametrize("change_type", T)
+@pytest.mark.parametrize("delta", [1, -1])
+def test_a_type_moves_in_its_own_direction(change_type: ChangeType, delta: int) -> None:
+    against = ALWAYS_DEBITS if delta > 0 else ALWAYS_CREDITS
+
+    assert ("direction" in errors(judge(TABLE[0], standing(), delta, change_type))) is (
+        change_type in against
+    )
 
 
 class TestCover:
@@ -305,13 +324,17 @@ class TestStatus:
     def test_what_a_frozen_wallet_takes(self, change_type: ChangeType) -> None:
         taken = {T.SETTLEMENT, T.REFUND, T.REVERSAL, T.BONUS_EXPIRY, T.BONUS_FORFEIT, T.BONUS_CONVERSION}
 
-        found = errors(judge(TABLE[0], standing(status=WalletStatus.FROZEN), -1, change_type))
+        found = errors(
+            judge(TABLE[0], standing(status=WalletStatus.FROZEN), a_cent(change_type), change_type)
+        )
 
         assert found == (set() if change_type in taken else {"frozen"})
 
     @pytest.mark.parametrize("change_type", T)
     def test_a_closed_wallet_takes_reversals(self, change_type: ChangeType) -> None:
-        found = errors(judge(TABLE[0], standing(status=WalletStatus.CLOSED), -1, change_type))
+        found = errors(
+            judge(TABLE[0], standing(status=WalletStatus.CLOSED), a_cent(change_type), change_type)
+        )
 
         assert found == (set() if change_type == T.REVERSAL else {"closed"})
 
