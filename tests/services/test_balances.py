@@ -1,6 +1,7 @@
 """The one door: what a change does, what it refuses, and that a refusal changes nothing."""
 
 import datetime as dt
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import select, text
@@ -354,7 +355,7 @@ class TestReversal:
             sequence=sequence,
             reason="Entered twice",
             actor=SYSTEM,
-            idempotency_key=key or f"reverse:{sequence}:{id(object())}",
+            idempotency_key=key or str(uuid4()),
             now=NOW,
         )
 
