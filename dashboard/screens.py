@@ -97,7 +97,10 @@ SCREENS = (
     Screen("players-none", "agent", "/players?q=nobody-is-called-this"),
     Screen("player", "agent", "/players/{player}"),
     Screen(
-        "player-preview", "agent", "/players/{player}", adjust("deposit", "250.00", "Bank transfer TR-20931")
+        "player-preview",
+        "agent",
+        "/players/{player}",
+        adjust("deposit", "18,500.00", "Bank transfer TR-20931"),
     ),
     Screen(
         "player-refused",

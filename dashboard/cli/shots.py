@@ -1,5 +1,6 @@
 """`shots`: a picture of every page, light and dark, wide and narrow."""
 
+import logging
 import os
 import secrets
 import shutil
@@ -113,6 +114,7 @@ def _demo(server: embedded.Server, players: int) -> Iterator[str]:
     click.echo(f"Inventing {players:,} players …", err=True)
     with app.app_context():
         demo.fill(db.transact, now=clock.now(), players_count=players, days_count=DAYS)
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # a line for each file would hide the list
     web = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=web.serve_forever, daemon=True)
     thread.start()
