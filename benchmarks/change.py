@@ -49,7 +49,7 @@ COMMIT;
 def main() -> None:
     """Alternate the two and print rates and ratio."""
     rounds, seconds = int(sys.argv[1]) if len(sys.argv) > 1 else 5, 6
-    with application():
+    with application() as app, app.app_context():
         operator_id, first, last = fill()
         minimal, service = [], []
         for turn in range(rounds):

@@ -18,8 +18,11 @@ from dashboard.services import operators
 
 
 @contextmanager
-def application(*, pool_size: int = 20) -> Iterator[Flask]:
-    """The application on an empty, migrated database of its own, within its context."""
+def application() -> Iterator[Flask]:
+    """The application on an empty, migrated database of its own.
+
+    Outside of its context: a request that finds one takes over what the last one kept in it.
+    """
     folder = Path(tempfile.mkdtemp(prefix="purser-bench-"))
     folder.chmod(0o711)
     home = folder / "home"
@@ -33,9 +36,7 @@ def application(*, pool_size: int = 20) -> Iterator[Flask]:
         with roles.connect_as_owner(owner_url) as connection:
             roles.ensure(connection, owner_url, keys.database_passwords(home))
         migrate.upgrade(owner_url)
-        app = dashboard.create_app()
-        with app.app_context():
-            yield app
+        yield dashboard.create_app()
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)

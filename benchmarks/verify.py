@@ -32,7 +32,7 @@ AS_TEXT = "SELECT count(sha256(convert_to(e::text, 'UTF8'))) FROM wallet_entries
 @click.option("--independent", is_flag=True, help="Measure the proof in Python too, once.")
 def main(entries: int, rounds: int, independent: bool) -> None:
     """Fill a database of its own, then alternate; exit 1 below the ratio that we claim."""
-    with application(), tempfile.TemporaryDirectory() as folder:
+    with application() as app, app.app_context(), tempfile.TemporaryDirectory() as folder:
         post(fill(), 0, entries // PLAYERS)
         audit.take_anchor(db.reading, db.transact, key=KEY, folder=Path(folder), now=clock.now())
         prove(Path(folder))  # what is not in memory yet is read by nobody's turn

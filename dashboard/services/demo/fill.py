@@ -202,8 +202,13 @@ def _acts(
 ) -> list[_Act]:
     """What the office does besides answering alerts, in order of time."""
     rng = _rng(seed, "acts")
-    edited_at = house.days[len(house.days) * 2 // 3].at(10.6)
-    acts = [_Act(edited_at, partial(office.edit_rule, at=edited_at))]
+    # A holiday week with more head room, and back: the rules end as every operator's begin.
+    holiday = len(house.days) * 2 // 3
+    acts = []
+    for day, daily_limit in ((holiday, 165_000), (min(holiday + 7, len(house.days) - 1), 150_000)):
+        edited_at = house.days[day].at(10.6)
+        act = partial(office.edit_rule, at=edited_at, daily_limit=daily_limit)
+        acts.append(_Act(edited_at, act))
     for member, life in zip(members, lives, strict=True):
         if life.ending and life.ended_at:
             end = partial(office.end_life, member=member, ending=life.ending, at=life.ended_at)
