@@ -1,10 +1,13 @@
 """Two people at one desk: what one does appears before the other, who loses neither place nor words."""
 
+import re
 from collections.abc import Callable
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
+from dashboard.models import SignInSession
 from tests import builders
 from tests.web.desk import Desk
 
@@ -80,3 +83,21 @@ def test_the_desk_and_the_alerts_follow_too(person: Callable[..., Page], desk: D
     inbox.get_by_role("button", name="Acknowledge: Warning of Mira Holm").click()
     expect(inbox.locator("#alert-count")).to_have_text("1")
     expect(first.locator("#alert-count")).to_have_text("1")
+
+
+def test_a_stream_that_is_refused_says_so_and_opens_nothing(person: Callable[..., Page], desk: Desk) -> None:
+    player_id = desk.player(5_000_00)
+    page = person()
+
+    def end_the_session(route: Route) -> None:
+        desk.write(lambda session: session.execute(delete(SignInSession)))
+        route.continue_()
+
+    page.route(re.compile("/events"), end_the_session)
+    with page.expect_response(re.compile("/events")) as answer:
+        page.goto(f"/players/{player_id}")
+    assert answer.value.status == 401
+    expect(page.locator("#live-mark")).to_have_attribute("data-state", "off")
+    page.locator("#adjust-amount").fill("250")
+    expect(page.locator("#adjust-amount")).to_be_focused()
+    expect(page.locator("dialog[open]")).to_have_count(0)
