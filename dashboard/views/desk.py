@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Any
 
-from flask import Blueprint, make_response, render_template, request
+from flask import Blueprint, current_app, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
@@ -17,6 +17,7 @@ from dashboard.views.access import requires
 bp = Blueprint("desk", __name__)
 
 CASH_DAYS = 30
+PAST_KEPT = dt.timedelta(minutes=5)
 
 
 @bp.get("/")
@@ -73,14 +74,31 @@ def show_cash_flow() -> ResponseReturnValue:
 
 def _figures(session: Session) -> dict[str, Any]:
     operator, now = access.current_operator(), clock.now()
-    yesterday, today = desk.figures_by_day(
-        session,
-        operator_id=operator.id,
-        currency=operator.currency,
-        days=_days(now, operator.timezone, 2),
-    )
-    waiting = desk.waiting(session, operator_id=operator.id)
-    return {"today": today, "yesterday": yesterday, "waiting": waiting}
+    yesterday, today = _days(now, operator.timezone, 2)
+    return {
+        "today": _figures_of(session, today),
+        "yesterday": _figures_of_past(session, yesterday, now),
+        "waiting": desk.waiting(session, operator_id=operator.id),
+    }
+
+
+def _figures_of_past(session: Session, day: Span, now: dt.datetime) -> desk.DayFigures:
+    """A day that is over, summed at most every five minutes: only an import still changes it."""
+    kept: dict[int, tuple[Span, dt.datetime, desk.DayFigures]]
+    kept = current_app.extensions.setdefault("past_days", {})
+    operator_id = access.current_operator().id
+    known = kept.get(operator_id)
+    if known is not None and known[0] == day and now < known[1] + PAST_KEPT:
+        return known[2]
+    figures = _figures_of(session, day)
+    kept[operator_id] = (day, now, figures)
+    return figures
+
+
+def _figures_of(session: Session, day: Span) -> desk.DayFigures:
+    operator = access.current_operator()
+    (figures,) = desk.figures_by_day(session, operator_id=operator.id, currency=operator.currency, days=[day])
+    return figures
 
 
 def _recent(session: Session) -> dict[str, Any]:

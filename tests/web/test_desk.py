@@ -7,6 +7,7 @@ import re
 import pytest
 from sqlalchemy.orm import Session
 
+from dashboard import clock
 from dashboard.models.login import Role
 from dashboard.models.wallet import ChangeType
 from dashboard.services import balances, wallets
@@ -73,6 +74,15 @@ def test_todays_figures_stand_beside_yesterdays(desk: Desk, agent: Browser) -> N
     assert "Adjustments −30.00" in text
     assert "Changes 5 Yesterday 1" in text
     assert "Players active 2 Yesterday 1" in text
+
+
+def test_a_day_that_is_over_is_summed_anew_after_five_minutes(desk: Desk, agent: Browser) -> None:
+    player = desk.player()
+    agent.page("/")
+    post(desk, player, (500_00, ChangeType.DEPOSIT, AT - DAY))
+    assert "Deposits 0.00 USD Yesterday 0.00" in figures(agent.page("/"))
+    with clock.frozen(AT + dt.timedelta(minutes=5)):
+        assert "Deposits 0.00 USD Yesterday 500.00" in figures(agent.page("/"))
 
 
 def test_the_day_begins_at_the_operators_midnight(desk: Desk, agent: Browser) -> None:
