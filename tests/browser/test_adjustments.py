@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 from sqlalchemy import delete, select
 
 from dashboard.models import Login, SignInSession
+from dashboard.screens import settle
 from tests import builders
 from tests.builders import PASSWORD
 from tests.web.desk import Desk
@@ -28,6 +29,7 @@ def test_typing_shows_what_it_would_do(person: Callable[..., Page], desk: Desk) 
     player_id = desk.player(5_000_00)
     page = person()
     page.goto(f"/players/{player_id}")
+    settle(page)
     before = desk.facts(player_id)
     page.locator("#adjust [value=withdrawal]").check(force=True)
     page.locator("#adjust-amount").press_sequentially("4,500")
@@ -45,6 +47,7 @@ def test_a_refusal_stands_at_the_field_and_keeps_what_was_typed(
     player_id = desk.player(5_000_00)
     page = person()
     page.goto(f"/players/{player_id}")
+    settle(page)
     fill(page, "1,000,000", "Payout", change_type="withdrawal")
     post(page)
     amount = page.locator("#adjust-amount")
@@ -62,6 +65,7 @@ def test_a_double_click_posts_once(person: Callable[..., Page], desk: Desk) -> N
     player_id = desk.player(5_000_00)
     page = person()
     page.goto(f"/players/{player_id}")
+    settle(page)
     fill(page, "250")
     page.locator("#adjust button[type=submit]").dblclick()
     expect(page.locator(".toast p")).to_contain_text("Credited 250.00 USD")
@@ -75,6 +79,7 @@ def test_success_swaps_figures_journal_and_counts_without_a_reload(
     player_id = desk.player(5_000_00)
     page = person()
     page.goto(f"/players/{player_id}")
+    settle(page)
     page.evaluate("window.isTheSamePage = true")
     fill(page, "4,500", "Payout by phone", change_type="withdrawal")
     post(page)
@@ -83,6 +88,7 @@ def test_success_swaps_figures_journal_and_counts_without_a_reload(
     expect(page.locator("#journal-count")).to_have_text("2 entries")
     expect(page.locator("#alerts .alert-lines li")).to_have_count(2)
     expect(page.locator("#alert-count")).to_have_text("2")
+    assert page.evaluate("window.isTheSamePage")
     page.locator(".toast a").click()
     expect(page.locator("h1")).to_have_text("Entry 2 of Mira Holm")
     page.go_back()
@@ -94,6 +100,7 @@ def test_a_second_change_posts_under_a_key_of_its_own(person: Callable[..., Page
     player_id = desk.player(5_000_00)
     page = person()
     page.goto(f"/players/{player_id}")
+    settle(page)
     for after in ("5,100.00", "5,200.00"):
         fill(page, "100")
         post(page)
@@ -105,6 +112,7 @@ def test_what_changed_in_between_is_shown_and_confirmed(person: Callable[..., Pa
     player_id = desk.player(5_000_00)
     page = person()
     page.goto(f"/players/{player_id}")
+    settle(page)
     fill(page, "250")
     desk.write(lambda session: builders.change(session, player_id, -70_00))
     post(page)
@@ -128,6 +136,7 @@ def test_a_session_that_ended_keeps_the_form_and_posts_it_once(
     player_id = desk.player(5_000_00)
     page = person()
     page.goto(f"/players/{player_id}")
+    settle(page)
     fill(page, "250", "Typed before the session ended")
     key = page.locator("#adjust [name=idempotency_key]").input_value()
     desk.write(lambda session: session.execute(delete(SignInSession)))
@@ -154,6 +163,7 @@ def test_what_could_not_be_sent_is_kept_and_posts_once_when_sent_again(
     player_id = desk.player(5_000_00)
     page = person()
     page.goto(f"/players/{player_id}")
+    settle(page)
     fill(page, "250")
     page.route(re.compile(r"/adjustments\?"), lambda route: route.abort())
     post(page)
@@ -173,6 +183,7 @@ def test_typing_after_the_session_ended_neither_interrupts_nor_posts(
     player_id = desk.player(5_000_00)
     page = person()
     page.goto(f"/players/{player_id}")
+    settle(page)
     desk.write(lambda session: session.execute(delete(SignInSession)))
     with page.expect_response("**/preview") as answer:
         fill(page, "250")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from playwright.sync_api import Page, expect
 from sqlalchemy.orm import Session
 
+from dashboard.screens import settle
 from tests import builders
 from tests.web.desk import Desk
 
@@ -21,6 +22,7 @@ def test_filters_stand_in_the_address_and_back_undoes_them(person: Callable[...,
     desk.player(name="Tomas Berg")
     page = person()
     page.goto("/players")
+    settle(page)
     rows = page.locator("#players tbody tr")
     expect(rows).to_have_count(2)
     search = page.get_by_role("textbox", name="Search")
@@ -49,6 +51,7 @@ def test_back_after_a_tab_shows_the_whole_page(person: Callable[..., Page], desk
     player_id = desk.player(5_000_00)
     page = person()
     page.goto(f"/players/{player_id}")
+    settle(page)
     tabs = page.get_by_role("navigation", name="Player")
     tabs.get_by_role("link", name="Limits").click()
     expect(page).to_have_url(re.compile("tab=limits"))
@@ -68,6 +71,7 @@ def test_back_after_a_swap_and_a_link_shows_the_whole_page(person: Callable[...,
     player_id = desk.player(5_000_00)
     page = person()
     page.goto(f"/players/{player_id}")
+    settle(page)
     page.locator("#adjust-amount").fill("10")
     page.locator("#adjust-reason").fill("Goodwill")
     page.locator("#adjust button[type=submit]").click()
@@ -90,6 +94,7 @@ def test_more_of_the_journal_keeps_the_place(person: Callable[..., Page], desk: 
     desk.write(journal)
     page = person()
     page.goto(f"/players/{player_id}")
+    settle(page)
     rows = page.locator("#journal-rows tr:not(.more)")
     expect(rows).to_have_count(50)
     more = page.locator("#more a")

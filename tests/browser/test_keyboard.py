@@ -5,6 +5,7 @@ from collections.abc import Callable
 from playwright.sync_api import BrowserContext, Page, expect
 
 from dashboard.models.login import Role
+from dashboard.screens import settle
 from tests.builders import PASSWORD, make_login
 from tests.web.desk import Desk
 
@@ -43,6 +44,7 @@ def test_from_sign_in_to_the_toast(live: str, desk: Desk, new_context: Callable[
     keys = page.keyboard
 
     page.goto("/")
+    settle(page)
     focused(page)
     keys.type(login.email)
     keys.press("Tab")
@@ -51,15 +53,18 @@ def test_from_sign_in_to_the_toast(live: str, desk: Desk, new_context: Callable[
     keys.press("Enter")
 
     expect(page.locator("h1")).to_have_text("Desk")
+    settle(page)
     keys.press("/")
     focused(page)
     keys.type("mira")
     keys.press("Enter")
     expect(page.locator("h1")).to_have_text("Players")
+    settle(page)
     tab_to(page, "Mira Holm")
     keys.press("Enter")
 
     expect(page.locator("h1")).to_have_text("Mira Holm")
+    settle(page)
     keys.press("a")
     focused(page)
     keys.type("250")
@@ -80,6 +85,7 @@ def test_a_dialog_takes_the_focus_and_gives_it_back(person: Callable[..., Page],
     player_id = desk.player(5_000_00)
     page = person()
     page.goto(f"/players/{player_id}")
+    settle(page)
     page.locator(".entry-link").focus()
     page.keyboard.press("Enter")
     expect(page.locator("#dialog")).to_be_visible()
@@ -93,6 +99,7 @@ def test_freezing_by_keyboard_alone(person: Callable[..., Page], desk: Desk) -> 
     player_id = desk.player(5_000_00)
     page = person()
     page.goto(f"/players/{player_id}")
+    settle(page)
     page.keyboard.press("f")
     expect(page.locator("#status-reason")).to_be_focused()
     page.keyboard.press("Enter")

@@ -24,6 +24,7 @@ def wait_for_the_stream(page: Page) -> None:
 def adjust(page: Page, player_id: int, change_type: str, amount: str, reason: str) -> None:
     """Open the player, and post a change."""
     page.goto(f"/players/{player_id}")
+    wait_for_the_stream(page)
     page.locator(f"#adjust [value={change_type}]").check(force=True)
     page.locator("#adjust-amount").fill(amount)
     page.locator("#adjust-reason").fill(reason)
