@@ -19,10 +19,9 @@ from multiprocessing.synchronize import Barrier
 from uuid import uuid4
 
 import click
-from sqlalchemy import text
 
 import dashboard
-from benchmarks.scratch import application, make_operator
+from benchmarks.scratch import application, make_operator, vacuum
 from dashboard import clock, db, embedded, roles
 from dashboard.config import settings
 from dashboard.models.wallet import ChangeType
@@ -51,6 +50,7 @@ def main() -> None:
     rounds, seconds = int(sys.argv[1]) if len(sys.argv) > 1 else 5, 6
     with application() as app, app.app_context():
         operator_id, first, last = fill()
+        vacuum(app)
         minimal, service = [], []
         for turn in range(rounds):
             minimal.append(run_minimal(seconds, operator_id, first, last))
@@ -80,8 +80,6 @@ def fill() -> tuple[int, int, int]:
             for player_id in ids
         ]
         balances.post_many(session, opening, with_alerts=False)
-    with db.writing() as session:
-        session.execute(text("ANALYZE"))
     return operator_id, ids[0], ids[-1]
 
 

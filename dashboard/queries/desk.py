@@ -184,22 +184,7 @@ def page_of_recent(
     `agent_id` is who was in charge of the player when it happened.
     """
     wanted = (
-        select(
-            WalletEntry.created_at,
-            WalletEntry.player_id,
-            WalletEntry.currency,
-            WalletEntry.sequence,
-            Player.name,
-            Player.external_id,
-            WalletEntry.change_type,
-            WalletEntry.real_delta,
-            WalletEntry.bonus_delta,
-            WalletEntry.real_after,
-            WalletEntry.reason,
-            WalletEntry.performed_by,
-            WalletEntry.risk_score,
-        )
-        .join(Player, and_(Player.id == WalletEntry.player_id, Player.operator_id == WalletEntry.operator_id))
+        select(*_RECENT_COLUMNS)
         .where(WalletEntry.operator_id == operator_id, WalletEntry.created_at >= since)
         .order_by(*(column.desc() for column in _RECENT_KEY))
     )
@@ -219,6 +204,17 @@ def page_of_recent(
 
 
 _RECENT_KEY = (WalletEntry.created_at, WalletEntry.player_id, WalletEntry.currency, WalletEntry.sequence)
+_RECENT_COLUMNS = (
+    *_RECENT_KEY,
+    WalletEntry.operator_id,
+    WalletEntry.change_type,
+    WalletEntry.real_delta,
+    WalletEntry.bonus_delta,
+    WalletEntry.real_after,
+    WalletEntry.reason,
+    WalletEntry.performed_by,
+    WalletEntry.risk_score,
+)
 
 
 def _fetch_recent(
@@ -233,4 +229,17 @@ def _fetch_recent(
         wanted = wanted.where(key < tuple_(*map(literal, after)))
     if through is not None:
         wanted = wanted.where(key >= tuple_(*map(literal, through)))
-    return [RecentRow(*row) for row in session.execute(wanted.limit(limit))]
+    # The entries of the page first, from the index in its order, then their players: joined before the
+    # limit, a planner without fresh statistics goes through every player of the operator.
+    entry = wanted.limit(limit).subquery("entry")
+    named = (
+        select(
+            *(entry.c[column.key] for column in _RECENT_KEY),
+            Player.name,
+            Player.external_id,
+            *(entry.c[column.key] for column in _RECENT_COLUMNS[len(_RECENT_KEY) + 1 :]),
+        )
+        .join(Player, and_(Player.id == entry.c.player_id, Player.operator_id == entry.c.operator_id))
+        .order_by(*(entry.c[column.key].desc() for column in _RECENT_KEY))
+    )
+    return [RecentRow(*row) for row in session.execute(named)]
