@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Select, and_, func, literal, select, text, tuple_
+from sqlalchemy import ColumnElement, Select, and_, func, literal, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from dashboard.clock import Span
@@ -232,13 +232,14 @@ def _fetch_recent(
     # The entries of the page first, from the index in its order, then their players: joined before the
     # limit, a planner without fresh statistics goes through every player of the operator.
     entry = wanted.limit(limit).subquery("entry")
+    columns: list[ColumnElement[Any]] = [
+        *(entry.c[column.key] for column in _RECENT_KEY),
+        Player.name.expression,
+        Player.external_id.expression,
+        *(entry.c[column.key] for column in _RECENT_COLUMNS[len(_RECENT_KEY) + 1 :]),
+    ]
     named = (
-        select(
-            *(entry.c[column.key] for column in _RECENT_KEY),
-            Player.name,
-            Player.external_id,
-            *(entry.c[column.key] for column in _RECENT_COLUMNS[len(_RECENT_KEY) + 1 :]),
-        )
+        select(*columns)
         .join(Player, and_(Player.id == entry.c.player_id, Player.operator_id == entry.c.operator_id))
         .order_by(*(entry.c[column.key].desc() for column in _RECENT_KEY))
     )
