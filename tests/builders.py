@@ -4,9 +4,10 @@ import datetime as dt
 from collections.abc import Sequence
 from itertools import count
 
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from dashboard.models import Login
+from dashboard.models import Allowance, Login, Operator, VipRule
 from dashboard.models.login import Role
 from dashboard.models.operator import MoneyMode
 from dashboard.models.wallet import ChangeType
@@ -28,9 +29,14 @@ def make_operator(
     currencies: Sequence[str] = (),
     timezone: str = "Europe/Malta",
     defaults: operators.Defaults | None = None,
+    undo_seconds: int = 0,
+    approval_threshold: int | None = 10**15,
 ) -> int:
-    """An operator with the VIP table in its own currency and in `currencies`; its id."""
-    return operators.create(
+    """An operator with the VIP table in its own currency and in `currencies`; its id.
+
+    Changes by hand are posted at once, and none waits for a second person, unless a test says so.
+    """
+    operator_id = operators.create(
         session,
         slug=slug or f"operator-{next(_numbers)}",
         name="Harbour Games",
@@ -41,6 +47,29 @@ def make_operator(
         defaults=defaults or operators.Defaults(),
         now=NOW,
     )
+    session.execute(update(Operator).filter_by(id=operator_id).values(undo_seconds=undo_seconds))
+    if approval_threshold is not None:
+        rules = update(VipRule).filter_by(operator_id=operator_id)
+        session.execute(rules.values(approval_threshold=approval_threshold))
+    return operator_id
+
+
+def allow(
+    session: Session, login_id: int, *, per_change: int, per_day: int | None = None, currency: str = "USD"
+) -> None:
+    """Give somebody an allowance in minor units; a day holds one change unless `per_day` says more."""
+    day = per_change if per_day is None else per_day
+    session.merge(
+        Allowance(
+            login_id=login_id,
+            currency=currency,
+            operator_id=session.scalars(select(Login.operator_id).filter_by(id=login_id)).one(),
+            per_change=per_change,
+            per_day=day,
+            changed_at=NOW,
+        )
+    )
+    session.flush()
 
 
 def make_login(
@@ -51,8 +80,12 @@ def make_login(
     email: str | None = None,
     name: str = "Ana Reyes",
     active: bool = True,
+    allowance: int = 10**15,
 ) -> Login:
-    """Somebody who can sign in with PASSWORD, at an operator of their own unless one is given."""
+    """Somebody who can sign in with PASSWORD, at an operator of their own unless one is given.
+
+    They may move nearly everything in every currency of the operator unless `allowance` says less.
+    """
     login = Login(
         operator_id=operator_id or make_operator(session),
         email=email or f"{role}-{next(_numbers)}@harbour.test",
@@ -64,6 +97,9 @@ def make_login(
     )
     session.add(login)
     session.flush()
+    currencies = select(VipRule.currency).filter_by(operator_id=login.operator_id).distinct()
+    for currency in session.scalars(currencies).all():
+        allow(session, login.id, per_change=allowance, currency=currency)
     return login
 
 

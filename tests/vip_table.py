@@ -28,6 +28,7 @@ TABLE = (
 WARNING_THRESHOLD = 1_000
 CRITICAL_THRESHOLD = 100
 DROP_PERCENT = 50
+APPROVAL_THRESHOLD = 500
 
 
 def rule_of(row: Row, currency: str = "USD", *, unit: int = 100) -> vip.Rule:
@@ -42,5 +43,6 @@ def rule_of(row: Row, currency: str = "USD", *, unit: int = 100) -> vip.Rule:
         warning_threshold=WARNING_THRESHOLD * unit,
         critical_threshold=CRITICAL_THRESHOLD * unit,
         drop_percent=DROP_PERCENT,
+        approval_threshold=APPROVAL_THRESHOLD * unit,
         version=1,
     )

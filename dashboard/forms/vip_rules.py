@@ -33,6 +33,7 @@ class VipRuleForm(DeskForm):
     weekly_limit = _amount("Weekly limit")
     warning_threshold = _amount("Warning threshold")
     critical_threshold = _amount("Critical threshold")
+    approval_threshold = _amount("Approval threshold")
     drop_percent = StringField(
         "Significant drop",
         validators=[

@@ -2,7 +2,18 @@
 
 from dashboard.models.alert import Alert
 from dashboard.models.audit import Anchor, AnchorHead, StaffLog, Verification
-from dashboard.models.login import Login, SignInAddress, SignInSession
+from dashboard.models.bulk import BulkRow, BulkRun
+from dashboard.models.change_request import ChangeRequest, SettingRequest, Withdrawal
+from dashboard.models.login import (
+    Allowance,
+    Login,
+    OneTimeLink,
+    RecoveryCode,
+    SavedView,
+    SecondFactor,
+    SignInAddress,
+    SignInSession,
+)
 from dashboard.models.operator import Operator
 from dashboard.models.player import Player, PlayerHandle, PlayerNote
 from dashboard.models.vip import VipLevel, VipLevelChange, VipRule, VipRuleVersion
@@ -10,15 +21,24 @@ from dashboard.models.wallet import Balance, Refusal, Wallet, WalletEntry
 
 __all__ = [
     "Alert",
+    "Allowance",
     "Anchor",
     "AnchorHead",
     "Balance",
+    "BulkRow",
+    "BulkRun",
+    "ChangeRequest",
     "Login",
+    "OneTimeLink",
     "Operator",
     "Player",
     "PlayerHandle",
     "PlayerNote",
+    "RecoveryCode",
     "Refusal",
+    "SavedView",
+    "SecondFactor",
+    "SettingRequest",
     "SignInAddress",
     "SignInSession",
     "StaffLog",
@@ -29,4 +49,5 @@ __all__ = [
     "VipRuleVersion",
     "Wallet",
     "WalletEntry",
+    "Withdrawal",
 ]

@@ -18,6 +18,7 @@ class AlertType(StrEnum):
     SIGNIFICANT_DROP = "significant_drop"
     NEGATIVE = "negative"
     UNUSUAL = "unusual"
+    HELD_REFUSED = "held_refused"
 
 
 class Severity(StrEnum):
@@ -50,7 +51,8 @@ class Alert(Base):
     hits: Mapped[int] = mapped_column(BigInteger, server_default=text("1"))
     peak: Mapped[int]
     """The worst figure so far: the lowest real balance (warning, critical, negative) in minor units,
-    the largest refused amount (limit_exceeded), the largest drop in percent, or the highest score."""
+    the largest refused amount (limit_exceeded, held_refused), the largest drop in percent, or the highest
+    score."""
     threshold: Mapped[int]
     """The figure that was crossed, in the same unit as the peak."""
     sequence: Mapped[int | None]
@@ -61,6 +63,16 @@ class Alert(Base):
     acknowledged_at: Mapped[Instant | None]
     note: Mapped[str | None]
     """What the person who acknowledged it wrote."""
+    assigned_to: Mapped[int | None] = mapped_column(ForeignKey("logins.id"))
+    assigned_at: Mapped[Instant | None]
+    taken_at: Mapped[Instant | None]
+    """When the one it is assigned to began to work on it."""
+    snoozed_until: Mapped[Instant | None]
+    """Out of the inbox until then; hits are counted meanwhile."""
+    snooze_reason: Mapped[str | None]
+    snoozed_by: Mapped[int | None] = mapped_column(ForeignKey("logins.id"))
+    resolution: Mapped[str | None]
+    """What the person who resolved it wrote; none where the balance came back by itself."""
     resolved_by: Mapped[str | None]
     """`staff:<login id>`, or `system` when the balance itself came back."""
     resolved_at: Mapped[Instant | None]
@@ -85,6 +97,16 @@ class Alert(Base):
             " AND (resolved_by IS NULL) = (resolved_at IS NULL)",
             name="resolved",
         ),
+        CheckConstraint(
+            "(assigned_to IS NULL) = (assigned_at IS NULL) AND (taken_at IS NULL OR assigned_to IS NOT NULL)",
+            name="assigned",
+        ),
+        CheckConstraint(
+            "(snoozed_until IS NULL) = (snooze_reason IS NULL)"
+            " AND (snoozed_until IS NULL) = (snoozed_by IS NULL)",
+            name="snoozed",
+        ),
+        CheckConstraint("resolution IS NULL OR state = 'resolved'", name="resolution"),
         Index(
             "uq_alerts_unresolved",
             "player_id",
@@ -95,4 +117,6 @@ class Alert(Base):
         ),
         # The inbox, latest hit first, and the counts in the navigation.
         Index("ix_alerts_inbox", "operator_id", "state", "last_hit_at", "player_id", "id"),
+        # Figures by the day on which alerts were raised.
+        Index("ix_alerts_operator_id_raised_at", "operator_id", "raised_at"),
     )

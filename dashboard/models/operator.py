@@ -2,8 +2,8 @@
 
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, UniqueConstraint
-from sqlalchemy.orm import Mapped
+from sqlalchemy import CheckConstraint, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
 
 from dashboard.db import Base
 from dashboard.models.columns import Id, Instant, one_of
@@ -29,6 +29,10 @@ class Operator(Base):
     timezone: Mapped[str]
     """IANA name; a day, a week and a month are this zone's."""
     money: Mapped[str]
+    undo_seconds: Mapped[int] = mapped_column(server_default=text("30"))
+    """How long one's own adjustment is held, so that it can be taken back; 0: posted at once."""
+    second_factor_required: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Whether staff must sign in with a second factor."""
     created_at: Mapped[Instant]
 
     __table_args__ = (
@@ -37,4 +41,5 @@ class Operator(Base):
         CheckConstraint("name <> ''", name="name"),
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
         one_of("money", MoneyMode),
+        CheckConstraint("undo_seconds BETWEEN 0 AND 300", name="undo_seconds"),
     )

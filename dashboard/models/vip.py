@@ -58,6 +58,8 @@ class RuleFigures:
     critical_threshold: Mapped[int]
     drop_percent: Mapped[int]
     """A single change that takes at least this share of the real balance is a significant drop."""
+    approval_threshold: Mapped[int]
+    """A change by hand above this, alone or in sum of the day, waits for a second person."""
     version: Mapped[int]
 
 
@@ -71,6 +73,7 @@ def _figure_checks() -> tuple[CheckConstraint, ...]:
             "critical_threshold >= 0 AND warning_threshold >= critical_threshold", name="thresholds"
         ),
         CheckConstraint("drop_percent BETWEEN 1 AND 100", name="drop_percent"),
+        CheckConstraint("approval_threshold >= 0", name="approval_threshold"),
         CheckConstraint("version > 0", name="version"),
     )
 

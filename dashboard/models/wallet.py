@@ -109,7 +109,7 @@ class Balance(Base):
     bonus: Mapped[int] = mapped_column(BigInteger, server_default=ZERO)
     total: Mapped[int] = mapped_column(Computed("real + bonus", persisted=True))
     pending: Mapped[int] = mapped_column(BigInteger, server_default=ZERO)
-    """Locked for withdrawals that are not paid yet."""
+    """Locked for withdrawals that are not paid yet, and for debits that are held."""
     turnover: Mapped[int] = mapped_column(BigInteger, server_default=ZERO)
     """Stakes less stakes given back."""
     deposited: Mapped[int] = mapped_column(BigInteger, server_default=ZERO)
@@ -119,6 +119,8 @@ class Balance(Base):
     real_losses: Mapped[int] = mapped_column(BigInteger, server_default=ZERO)
     """Real money lost to games, net of what was won; negative for a player who is ahead."""
     bonus_losses: Mapped[int] = mapped_column(BigInteger, server_default=ZERO)
+    largest: Mapped[int] = mapped_column(BigInteger, server_default=ZERO)
+    """The largest absolute real amount of one entry ever: what is unusually large for this player."""
     active_hours: Mapped[int] = mapped_column(Integer, server_default=ZERO)
     """Bit h is set once an entry fell into hour h of the operator's day: what the risk score asks."""
     version: Mapped[int] = mapped_column(BigInteger, server_default=ZERO)
@@ -133,6 +135,7 @@ class Balance(Base):
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
         CheckConstraint("bonus >= 0", name="bonus"),
         CheckConstraint("pending >= 0", name="pending"),
+        CheckConstraint("largest >= 0", name="largest"),
         CheckConstraint("version >= 0", name="version"),
         CheckConstraint("octet_length(head) = 32", name="head"),
         # Figures over one operator's balances. Not with the currency: while a new table has no statistics,
@@ -245,6 +248,14 @@ class WalletEntry(Base):
             "change_type",
             "created_at",
             postgresql_include=["real_delta"],
+        ),
+        # What a member of staff has moved today, over all players.
+        Index(
+            "ix_wallet_entries_by_staff",
+            "performed_by",
+            "created_at",
+            postgresql_include=["player_id", "currency", "change_type", "real_delta", "bonus_delta"],
+            postgresql_where=text("performed_by <> 'system'"),
         ),
         # Recent changes over all players of an operator, and sums over its days without reading the rows.
         Index(

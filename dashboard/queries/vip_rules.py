@@ -28,6 +28,7 @@ class RuleRow:
     warning_threshold: int
     critical_threshold: int
     drop_percent: int
+    approval_threshold: int
     changed_by: str
     changed_at: dt.datetime
 
@@ -43,6 +44,7 @@ _COLUMNS: tuple[Any, ...] = (
     VipRuleVersion.warning_threshold,
     VipRuleVersion.critical_threshold,
     VipRuleVersion.drop_percent,
+    VipRuleVersion.approval_threshold,
     VipRuleVersion.changed_by,
     VipRuleVersion.changed_at,
 )

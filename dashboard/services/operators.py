@@ -17,6 +17,8 @@ from dashboard.models.vip import Level, VipLevel, VipRule, VipRuleVersion
 WEEKS_PER_DAY_LIMIT = 4
 """The weekly limit is this many daily limits: the ratio of the original table's diamond row."""
 DROP_PERCENT = 50
+APPROVAL_THRESHOLD = 500
+"""In whole units; what New Jersey asks a supervisor to review."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,7 @@ def _figures(level: Level, currency: str, defaults: Defaults) -> dict[str, int]:
         "weekly_limit": starting.daily_limit * WEEKS_PER_DAY_LIMIT,
         "warning_threshold": own.warning_threshold,
         "critical_threshold": own.critical_threshold,
+        "approval_threshold": APPROVAL_THRESHOLD,
     }
     minor = {name: money.from_whole(units, currency) for name, units in whole.items()}
     return {**minor, "drop_percent": DROP_PERCENT, "version": 1}

@@ -72,7 +72,8 @@ class Past:
 _FROM_BALANCE = """
 SELECT b.operator_id, o.timezone, w.status, p.agent_id, b.real, b.bonus, b.pending, b.active_hours, b.version,
        b.currency, w.vip_level, r.min_balance, r.max_balance, r.daily_limit, r.weekly_limit,
-       r.warning_threshold, r.critical_threshold, r.drop_percent, r.version AS rule_version, b.player_id
+       r.warning_threshold, r.critical_threshold, r.drop_percent, r.approval_threshold,
+       r.version AS rule_version, b.player_id
 FROM balances b
 JOIN wallets w ON w.player_id = b.player_id
 JOIN players p ON p.id = b.player_id
@@ -236,6 +237,7 @@ def _located(row: Row[Any]) -> Located:
             warning_threshold=row.warning_threshold,
             critical_threshold=row.critical_threshold,
             drop_percent=row.drop_percent,
+            approval_threshold=row.approval_threshold,
             version=row.rule_version,
         )
     return Located(

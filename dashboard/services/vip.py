@@ -30,6 +30,7 @@ class Rule:
     warning_threshold: int
     critical_threshold: int
     drop_percent: int
+    approval_threshold: int
     version: int
 
 

@@ -28,6 +28,7 @@ class Figures:
     warning_threshold: int
     critical_threshold: int
     drop_percent: int
+    approval_threshold: int
 
 
 def edit_rule(
@@ -215,6 +216,11 @@ def _refuse_out_of_range(figures: Figures) -> None:
             "warning_threshold",
             figures.warning_threshold >= figures.critical_threshold,
             "The warning threshold must not be below the critical threshold.",
+        ),
+        (
+            "approval_threshold",
+            figures.approval_threshold >= 0,
+            "The approval threshold must not be negative.",
         ),
         ("drop_percent", 1 <= figures.drop_percent <= 100, "The drop is a percentage from 1 to 100."),
     ]

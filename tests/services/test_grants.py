@@ -10,10 +10,15 @@ READ, APPEND, KEEP, PASS = "SELECT", "INSERT SELECT", "INSERT SELECT UPDATE", "D
 GRANTS = {
     "alembic_version": ("", ""),
     "alerts": (KEEP, READ),
+    "allowances": (KEEP, READ),
     "anchor_heads": (APPEND, READ),
     "anchors": (APPEND, READ),
     "balances": (KEEP, READ),
+    "bulk_rows": (KEEP, READ),
+    "bulk_runs": (KEEP, READ),
+    "change_requests": (KEEP, READ),
     "logins": (KEEP, ""),
+    "one_time_links": (KEEP, ""),
     "operators": (KEEP, READ),
     "player_handles": (KEEP, READ),
     "player_notes": (APPEND, READ),
@@ -22,7 +27,11 @@ GRANTS = {
     "procrastinate_jobs": (PASS, ""),
     "procrastinate_periodic_defers": (PASS, ""),
     "procrastinate_workers": (PASS, ""),
+    "recovery_codes": (PASS, ""),
     "refusals": (APPEND, READ),
+    "saved_views": (PASS, ""),
+    "second_factors": (PASS, ""),
+    "setting_requests": (KEEP, READ),
     "sign_in_addresses": (PASS, ""),
     "sign_in_sessions": (PASS, ""),
     "staff_log": (APPEND, READ),
@@ -33,6 +42,7 @@ GRANTS = {
     "vip_rules": (KEEP, READ),
     "wallet_entries": (APPEND, READ),
     "wallets": (KEEP, READ),
+    "withdrawals": (KEEP, READ),
 }
 _GRANTED = text("""
 SELECT relname, ARRAY(

@@ -12,7 +12,7 @@ from dashboard.models.operator import MoneyMode
 from dashboard.models.vip import Level
 from dashboard.services import operators
 from tests.builders import NOW, make_operator
-from tests.vip_table import CRITICAL_THRESHOLD, DROP_PERCENT, TABLE, WARNING_THRESHOLD
+from tests.vip_table import APPROVAL_THRESHOLD, CRITICAL_THRESHOLD, DROP_PERCENT, TABLE, WARNING_THRESHOLD
 
 FIGURES = (
     "min_balance",
@@ -22,6 +22,7 @@ FIGURES = (
     "warning_threshold",
     "critical_threshold",
     "drop_percent",
+    "approval_threshold",
 )
 QUIET: dict[str, Any] = {
     "slug": "harbour",
@@ -50,7 +51,10 @@ def test_the_rules_are_the_table_in_whole_units(
     session: Session, currency: str, unit: int, home: bool
 ) -> None:
     operator = make_operator(
-        session, currency=currency if home else "EUR", currencies=() if home else (currency,)
+        session,
+        currency=currency if home else "EUR",
+        currencies=() if home else (currency,),
+        approval_threshold=None,
     )
 
     expected = {
@@ -62,6 +66,7 @@ def test_the_rules_are_the_table_in_whole_units(
             WARNING_THRESHOLD * unit,
             CRITICAL_THRESHOLD * unit,
             DROP_PERCENT,
+            APPROVAL_THRESHOLD * unit,
         )
         for row in TABLE
     }
@@ -84,13 +89,13 @@ def test_the_environment_sets_the_default_level_alone(session: Session) -> None:
         min_balance=-5_000, max_balance=70_000, warning_threshold=300, critical_threshold=30
     )
 
-    copied = rules(session, make_operator(session, defaults=defaults), "USD")
+    copied = rules(session, make_operator(session, defaults=defaults, approval_threshold=None), "USD")
 
     # The limits have no variable: they stay the table's.
-    assert copied.pop("default") == (-5_000_00, 70_000_00, 25_000_00, 100_000_00, 300_00, 30_00, 50)
+    assert copied.pop("default") == (-5_000_00, 70_000_00, 25_000_00, 100_000_00, 300_00, 30_00, 50, 500_00)
     assert copied == {
         level: figures
-        for level, figures in rules(session, make_operator(session), "USD").items()
+        for level, figures in rules(session, make_operator(session, approval_threshold=None), "USD").items()
         if level != Level.DEFAULT
     }
 

@@ -24,6 +24,7 @@ STARTING = Figures(
     warning_threshold=1_000_00,
     critical_threshold=100_00,
     drop_percent=50,
+    approval_threshold=500_00,
 )
 """Of the bronze level in USD."""
 EDITED = replace(STARTING, daily_limit=60_000_00, weekly_limit=250_000_00, drop_percent=40)
@@ -31,7 +32,7 @@ EDITED = replace(STARTING, daily_limit=60_000_00, weekly_limit=250_000_00, drop_
 
 @pytest.fixture
 def admin(session: Session) -> Actor:
-    return make_actor(session, operator_id=make_operator(session), role=Role.ADMIN)
+    return make_actor(session, operator_id=make_operator(session, approval_threshold=None), role=Role.ADMIN)
 
 
 def edit(session: Session, actor: Actor, figures: Figures, *, seen_version: int = 1, **named: Any) -> int:

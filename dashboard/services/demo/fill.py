@@ -128,7 +128,8 @@ def _found(
     found = session.execute(
         text("""
         SELECT r.level, r.currency, r.min_balance, r.max_balance, r.daily_limit, r.weekly_limit,
-               r.warning_threshold, r.critical_threshold, r.drop_percent, r.version
+               r.warning_threshold, r.critical_threshold, r.drop_percent, r.approval_threshold,
+               r.version
         FROM vip_rules r WHERE r.operator_id = :operator AND r.currency = :currency
         """),
         {"operator": operator_id, "currency": CURRENCY},

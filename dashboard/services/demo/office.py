@@ -246,6 +246,7 @@ class Office:
             warning_threshold=rule.warning_threshold,
             critical_threshold=rule.critical_threshold,
             drop_percent=rule.drop_percent,
+            approval_threshold=rule.approval_threshold,
         )
         vip_rules.edit_rule(
             session,
