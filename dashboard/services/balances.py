@@ -1,137 +1,99 @@
 """The one door through which a balance changes, whoever asks: a form, an import, a job, the API.
 
-`change` judges and posts one change, `reverse` undoes an entry by another, `post_many` posts a set
-of changes that were judged elsewhere. Nothing else in the project writes balances or entries.
+`change` judges and posts one change, `transfer` moves money between two players, `reverse` undoes an
+entry by another, `post_many` posts a set of changes that were judged elsewhere. Nothing else in the
+project writes balances or entries. What is typed by hand comes here through `change_requests`.
 """
 
 import datetime as dt
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from dashboard import clock
-from dashboard.errors import Conflict, NotFound, Rejected
-from dashboard.models.alert import AlertType, Severity
-from dashboard.models.wallet import ChangeType, WalletStatus
-from dashboard.services import alerts, journal, risk, standings, vip
+from dashboard.errors import NotFound, Rejected
+from dashboard.models.wallet import ChangeType
+from dashboard.services import alerts, journal, judging, risk, standings, vip
 from dashboard.services.actors import Actor
 from dashboard.services.change_types import TRAITS, UNDONE_BY_ROUND
+from dashboard.services.changes import (
+    HAND_ENTERED,
+    BalanceChange,
+    ChangeRefused,
+    Dated,
+    Judgement,
+    KeyReused,
+    Request,
+    Reserved,
+    StaleBalance,
+    canonical,
+)
 from dashboard.services.journal import Entry
 from dashboard.services.standings import Located, Past
 
-HAND_ENTERED = (ChangeType.DEPOSIT, ChangeType.WITHDRAWAL, ChangeType.ADJUSTMENT, ChangeType.FEE)
-"""What a member of staff may type in."""
+__all__ = [
+    "HAND_ENTERED",
+    "BalanceChange",
+    "ChangeRefused",
+    "Dated",
+    "Examined",
+    "Judgement",
+    "KeyReused",
+    "Request",
+    "Reserved",
+    "StaleBalance",
+    "canonical",
+    "change",
+    "examine",
+    "examine_reversal",
+    "examine_transfer",
+    "post",
+    "post_many",
+    "reverse",
+    "transfer",
+]
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """What somebody wants done to one balance. Amounts in minor units, credits positive."""
-
-    player_id: int
-    currency: str
-    change_type: ChangeType
-    real_delta: int
-    reason: str
-    idempotency_key: str
-    bonus_delta: int = 0
-    reference: str | None = None
-    reverses: int | None = None
-    metadata: Mapping[str, int | str] | None = None
-
-    def fingerprint(self) -> bytes:
-        """SHA-256 over all that was asked for; the same key must come with the same one."""
-        asked = [
-            self.player_id,
-            self.currency,
-            self.change_type,
-            self.real_delta,
-            self.bonus_delta,
-            self.reason,
-            self.reference,
-            self.reverses,
-        ]
-        return hashlib.sha256(json.dumps(asked).encode()).digest()
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """The whole consequence of a change, whether it may be made or not. Amounts in minor units."""
+class Leg:
+    """One balance of a change, located under its lock, with what its journal says."""
 
     request: Request
-    standing: vip.Standing
-    rule: vip.Rule | None
-    validation: vip.Validation
-    risk: risk.Score
-    alerts: alerts.Outcome
-    version: int
-    """Of the balance before the change."""
-    open_alerts: tuple[str, ...]
-    """Types of the alerts on this balance that were not resolved before the change."""
-
-    @property
-    def real_after(self) -> int:
-        """The real balance once the change is made."""
-        return self.standing.real + self.request.real_delta
-
-    @property
-    def bonus_after(self) -> int:
-        """The bonus balance once the change is made."""
-        return self.standing.bonus + self.request.bonus_delta
-
-    @property
-    def withdrawable_after(self) -> int:
-        """What is withdrawable once the change is made."""
-        return vip.withdrawable(self.real_after, self.standing.pending)
+    located: Located
+    past: Past
+    judgement: Judgement
+    original: Any | None = None
+    """The entry that it reverses."""
 
 
 @dataclass(frozen=True, slots=True)
-class BalanceChange:
-    """A change that stands. `judgement` is None where an earlier one with the same key is returned."""
+class Examined:
+    """A change that is judged and not posted yet: one leg, or two where money goes between players.
 
-    entry: Entry
-    judgement: Judgement | None
-    repeated: bool = False
+    The balances are locked until the caller's transaction ends, so that the judgement holds.
+    """
 
+    legs: tuple[Leg, ...]
+    repeated: BalanceChange | None = None
+    """What was posted with this key before; there is nothing to be posted then."""
 
-@dataclass(frozen=True, slots=True)
-class Dated:
-    """A change that was judged elsewhere: who made it, when, and its risk score if it has one."""
+    @property
+    def judgement(self) -> Judgement:
+        """Of the first leg, with every reason against any of them."""
+        return self.legs[0].judgement
 
-    request: Request
-    actor: Actor
-    at: dt.datetime
-    score: risk.Score | None = None
+    @property
+    def located(self) -> Located:
+        """The balance of the first leg."""
+        return self.legs[0].located
 
-
-class ChangeRefused(Rejected):
-    """The rules say no; nothing was changed. Carries every reason with its figures."""
-
-    def __init__(self, judgement: Judgement) -> None:
-        errors = judgement.validation.errors
-        super().__init__(" ".join(problem.message for problem in errors), field="amount")
-        self.judgement = judgement
-
-
-class StaleBalance(Conflict):
-    """The balance has moved on since it was looked at."""
-
-    def __init__(self, *, seen_version: int, version: int) -> None:
-        super().__init__("The balance has changed since this page showed it.")
-        self.seen_version = seen_version
-        self.version = version
-
-
-class KeyReused(Conflict):
-    """The idempotency key stands on another change, which is `entry`."""
-
-    def __init__(self, entry: Entry) -> None:
-        super().__init__("This form has already been used for another change.")
-        self.entry = entry
+    @property
+    def waits_as(self) -> standings.Waiting | None:
+        """The change request that stands with this key."""
+        return self.legs[0].past.waiting
 
 
 def change(
@@ -141,27 +103,31 @@ def change(
     actor: Actor,
     now: dt.datetime,
     seen_version: int | None = None,
+    reserved: Reserved | None = None,
 ) -> BalanceChange:
     """Judge and post one change of one balance, and append the entry that says why.
 
-    The same idempotency key always returns the change first made with it. The balance stays
-    locked, and the wallet share-locked, until the caller's transaction ends.
+    The same idempotency key always returns the change first made with it. `reserved` is what was set
+    aside for it. The balance stays locked, and the wallet share-locked, until the caller's transaction
+    ends.
 
     Raises NotFound, ChangeRefused (all reasons at once), StaleBalance when `seen_version` is not
     the balance's version any more, KeyReused when the key stands on a change with other content.
     """
-    locked = standings.lock(
-        session, player_id=request.player_id, currency=request.currency, actor=actor, now=now
+    examined = examine(
+        session, request=request, actor=actor, now=now, seen_version=seen_version, reserved=reserved
     )
-    past = _recall(session, request, locked, now)
-    if past.known is not None:
-        return _repeat(request, past.known, past.known_fingerprint)
-    if seen_version is not None and seen_version != locked.version:
-        raise StaleBalance(seen_version=seen_version, version=locked.version)
-    judgement = _judge(request, locked, past, now)
-    if not judgement.validation.is_valid:
-        raise ChangeRefused(judgement)
-    return _post(session, judgement, locked, actor=actor, now=now)
+    return post(session, examined, actor=actor, now=now)
+
+
+def transfer(session: Session, *, request: Request, actor: Actor, now: dt.datetime) -> BalanceChange:
+    """Move money from the player of the request, a debit, to its `other_player`: two entries, one reference.
+
+    Both are posted or neither; returns the debit. Raises as `change` does, with the reasons against
+    either side at once.
+    """
+    examined = examine_transfer(session, request=request, actor=actor, now=now)
+    return post(session, examined, actor=actor, now=now)
 
 
 def reverse(
@@ -177,32 +143,157 @@ def reverse(
 ) -> BalanceChange:
     """Undo one entry by another that names it: opposite amounts, same house account.
 
-    Never refused by a VIP rule, and used limits are not given back. On a closed wallet it raises
-    an alert. Raises NotFound; Rejected for an entry that cannot be reversed.
+    One leg of a transfer reverses both. Never refused by a VIP rule, and used limits are not given
+    back. On a closed wallet it raises an alert. Raises NotFound; Rejected for an entry that cannot be
+    reversed.
     """
-    locked = standings.lock(session, player_id=player_id, currency=currency, actor=actor, now=now)
-    original = session.execute(_ORIGINAL, {"p": player_id, "c": currency, "s": sequence}).one_or_none()
-    if original is None:
-        raise NotFound("There is no such entry.")
-    request = Request(
+    examined = examine_reversal(
+        session,
         player_id=player_id,
         currency=currency,
-        change_type=ChangeType.REVERSAL,
-        real_delta=-original.real_delta,
-        bonus_delta=-original.bonus_delta,
+        sequence=sequence,
         reason=reason,
+        actor=actor,
         idempotency_key=idempotency_key,
-        reference=original.reference,
-        reverses=sequence,
+        now=now,
     )
-    past = _recall(session, request, locked, now)
+    return post(session, examined, actor=actor, now=now)
+
+
+def examine(
+    session: Session,
+    *,
+    request: Request,
+    actor: Actor,
+    now: dt.datetime,
+    seen_version: int | None = None,
+    reserved: Reserved | None = None,
+) -> Examined:
+    """Lock and judge one change without posting it. Raises NotFound, StaleBalance, KeyReused."""
+    locked = standings.lock(
+        session, player_id=request.player_id, currency=request.currency, actor=actor, now=now
+    )
+    if reserved is not None and reserved.amount:
+        locked = standings.reserve(session, request.player_id, locked, -reserved.amount)
+    past = _recall(session, request, locked, now, reserved)
+    leg = Leg(request, locked, past, judging.judge(request, locked, past, now, reserved=reserved))
     if past.known is not None:
-        return _repeat(request, past.known, past.known_fingerprint)
-    _refuse_irreversible(original)
-    judgement = _judge(request, locked, past, now)
-    if not judgement.validation.is_valid:
-        raise ChangeRefused(judgement)
-    return _post(session, judgement, locked, actor=actor, now=now, original=original)
+        return _known([leg], past.known)
+    if seen_version is not None and seen_version != locked.version:
+        raise StaleBalance(seen_version=seen_version, version=locked.version)
+    return Examined((leg,))
+
+
+def examine_transfer(
+    session: Session,
+    *,
+    request: Request,
+    actor: Actor,
+    now: dt.datetime,
+    seen_version: int | None = None,
+) -> Examined:
+    """Lock and judge both legs of a transfer. Raises NotFound, Rejected, StaleBalance, KeyReused."""
+    if request.other_player is None or request.other_player == request.player_id:
+        raise Rejected("Name another player to transfer to.", field="to")
+    debit = replace(request, reference=request.reference or f"transfer {request.idempotency_key[:13]}")
+    credit = replace(
+        debit,
+        player_id=request.other_player,
+        real_delta=-debit.real_delta,
+        other_player=request.player_id,
+        override=None,
+    )
+    examined = _examine_together(session, [(debit, None), (credit, None)], actor, now)
+    version = examined.located.version
+    if examined.repeated is None and seen_version is not None and seen_version != version:
+        raise StaleBalance(seen_version=seen_version, version=version)
+    return examined
+
+
+def examine_reversal(
+    session: Session,
+    *,
+    player_id: int,
+    currency: str,
+    sequence: int,
+    reason: str,
+    actor: Actor,
+    idempotency_key: str,
+    now: dt.datetime,
+) -> Examined:
+    """Lock and judge the reversal of an entry, and of the other leg where it is of a transfer."""
+    original = _original(session, player_id, currency, sequence)
+    originals = [original]
+    if original.other_player is not None:
+        originals.append(_original(session, original.other_player, currency, original.other_sequence))
+    wanted = [
+        (
+            Request(
+                player_id=entry.player_id,
+                currency=currency,
+                change_type=ChangeType.REVERSAL,
+                real_delta=-entry.real_delta,
+                bonus_delta=-entry.bonus_delta,
+                reason=reason,
+                idempotency_key=idempotency_key,
+                reference=entry.reference,
+                reverses=entry.sequence,
+            ),
+            entry,
+        )
+        for entry in originals
+    ]
+    examined = _examine_together(session, wanted, actor, now)
+    if examined.repeated is None:
+        # Under the lock: of two people who reverse at once, one waited here.
+        _refuse_irreversible(_original(session, player_id, currency, sequence))
+    return examined
+
+
+def post(
+    session: Session,
+    examined: Examined,
+    *,
+    actor: Actor,
+    now: dt.datetime,
+) -> BalanceChange:
+    """Post what was examined in this transaction, all legs in one statement; returns the first leg.
+
+    Raises ChangeRefused with every reason.
+    """
+    if examined.repeated is not None:
+        return examined.repeated
+    if examined.waits_as is not None:
+        raise KeyReused(None)
+    if not examined.judgement.validation.is_valid:
+        raise ChangeRefused(examined.judgement)
+    legs = examined.legs
+    postings = [
+        _posting(
+            leg.request,
+            leg.located,
+            actor=actor,
+            now=now,
+            score=leg.judgement.risk,
+            original=leg.original,
+            other=legs[1 - at].located if len(legs) > 1 else None,
+        )
+        for at, leg in enumerate(legs)
+    ]
+    entries = {entry.player_id: entry for entry in journal.append(session, postings)}
+    placed = [
+        alerts.Placed(
+            leg.request.player_id,
+            leg.request.currency,
+            leg.located.operator_id,
+            entries[leg.request.player_id].sequence,
+            leg.judgement.alerts,
+            now,
+        )
+        for leg in legs
+    ]
+    alerts.apply(session, placed)
+    return BalanceChange(entries[legs[0].request.player_id], examined.judgement)
 
 
 def post_many(session: Session, changes: Sequence[Dated], *, with_alerts: bool) -> list[Entry]:
@@ -240,61 +331,14 @@ def post_many(session: Session, changes: Sequence[Dated], *, with_alerts: bool) 
     return entries
 
 
-def record_refusal(session: Session, *, refused: ChangeRefused, actor: Actor, now: dt.datetime) -> None:
-    """Keep who wanted what and why it was refused; raise an alert where a limit was the reason.
-
-    For the edge, in a transaction of its own: the refusal has rolled back the first. Recording the
-    same key twice keeps one row and one hit.
-    """
-    judgement = refused.judgement
-    request, errors = judgement.request, judgement.validation.errors
-    operator_id = session.scalar(
-        _RECORD_REFUSAL,
-        {
-            "player_id": request.player_id,
-            "currency": request.currency,
-            "change_type": request.change_type,
-            "real_delta": request.real_delta,
-            "bonus_delta": request.bonus_delta,
-            "reason": request.reason,
-            "performed_by": actor.reference,
-            "key": request.idempotency_key,
-            "errors": json.dumps([[problem.code, problem.message] for problem in errors]),
-            "now": now,
-        },
-    )
-    exceeded = [use for use in judgement.validation.limits if use.is_exceeded]
-    if operator_id is None or not exceeded:
-        return
-    standings.ensure(session, player_id=request.player_id, currency=request.currency, now=now)
-    limit = min(use.limit for use in exceeded)
-    hit = alerts.Hit(AlertType.LIMIT_EXCEEDED, Severity.WARNING, abs(request.real_delta), limit)
-    outcome = alerts.Outcome((hit,), ())
-    placed = alerts.Placed(request.player_id, request.currency, operator_id, None, outcome, now)
-    alerts.apply(session, [placed])
-
-
-def canonical(metadata: Mapping[str, int | str]) -> str:
-    """JSON text that is always the same for the same content: sorted keys, no spaces, not escaped."""
-    return json.dumps(metadata, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
 _ORIGINAL = text("""
-SELECT e.change_type, e.contra_account, e.real_delta, e.bonus_delta, e.reference,
+SELECT e.player_id, e.sequence, e.change_type, e.contra_account, e.real_delta, e.bonus_delta, e.reference,
+       CAST(e.metadata::jsonb ->> 'other_player' AS bigint) AS other_player,
+       CAST(e.metadata::jsonb ->> 'other_sequence' AS bigint) AS other_sequence,
        EXISTS (
          SELECT FROM wallet_entries r
          WHERE r.player_id = e.player_id AND r.currency = e.currency AND r.reverses = e.sequence) AS reversed
 FROM wallet_entries e WHERE e.player_id = :p AND e.currency = :c AND e.sequence = :s
-""")
-
-_RECORD_REFUSAL = text("""
-INSERT INTO refusals (player_id, operator_id, currency, change_type, real_delta, bonus_delta, reason,
-                      performed_by, idempotency_key, errors, refused_at)
-SELECT w.player_id, w.operator_id, :currency, :change_type, :real_delta, :bonus_delta, :reason,
-       :performed_by, :key, :errors, :now
-FROM wallets w WHERE w.player_id = :player_id
-ON CONFLICT (player_id, idempotency_key) DO NOTHING
-RETURNING operator_id
 """)
 
 _KNOWN_MANY = text("""
@@ -304,7 +348,48 @@ JOIN wallet_entries e ON e.player_id = n.player_id AND e.idempotency_key = n.key
 """)
 
 
-def _recall(session: Session, request: Request, locked: Located, now: dt.datetime) -> Past:
+def _examine_together(
+    session: Session, wanted: Sequence[tuple[Request, Any | None]], actor: Actor, now: dt.datetime
+) -> Examined:
+    """Lock the balances of one or two requests in their order, and judge each; reasons stand on the first."""
+    requests = [request for request, _ in wanted]
+    keys = [(request.player_id, request.currency) for request in requests]
+    located = standings.lock_many(session, keys, now=now)
+    operators = {place.operator_id for place in located.values()}
+    if len(operators) > 1 or not all(actor.serves(operator_id) for operator_id in operators):
+        raise NotFound("There is no such player.")
+    legs = []
+    for (request, original), key in zip(wanted, keys, strict=True):
+        past = _recall(session, request, located[key], now)
+        judgement = judging.judge(request, located[key], past, now)
+        legs.append(Leg(request, located[key], past, judgement, original))
+    if legs[0].past.known is not None:
+        return _known(legs, legs[0].past.known)
+    for other in legs[1:]:
+        legs[0].judgement.validation.errors.extend(
+            vip.Problem(problem.code, f"The other player: {problem.message}")
+            for problem in other.judgement.validation.errors
+        )
+    return Examined(tuple(legs))
+
+
+def _original(session: Session, player_id: int, currency: str, sequence: int) -> Any:
+    original = session.execute(_ORIGINAL, {"p": player_id, "c": currency, "s": sequence}).one_or_none()
+    if original is None:
+        raise NotFound("There is no such entry.")
+    return original
+
+
+def _known(legs: Sequence[Leg], known: Entry) -> Examined:
+    """What the key stands on already, if that is the same."""
+    if legs[0].past.known_fingerprint != legs[0].request.fingerprint():
+        raise KeyReused(known)
+    return Examined(tuple(legs), repeated=BalanceChange(known, None, repeated=True))
+
+
+def _recall(
+    session: Session, request: Request, locked: Located, now: dt.datetime, reserved: Reserved | None = None
+) -> Past:
     return standings.recall(
         session,
         player_id=request.player_id,
@@ -312,6 +397,8 @@ def _recall(session: Session, request: Request, locked: Located, now: dt.datetim
         idempotency_key=request.idempotency_key,
         located=locked,
         now=now,
+        own_request=reserved.request_id if reserved else None,
+        own_withdrawal=reserved.withdrawal_id if reserved else None,
     )
 
 
@@ -323,93 +410,11 @@ def _known_keys(session: Session, requests: Sequence[Request]) -> set[tuple[int,
     return {(row.player_id, row.idempotency_key) for row in session.execute(_KNOWN_MANY, parameters)}
 
 
-def _repeat(request: Request, known: Entry, fingerprint: bytes | None) -> BalanceChange:
-    if fingerprint != request.fingerprint():
-        raise KeyReused(known)
-    return BalanceChange(known, None, repeated=True)
-
-
-def _judge(request: Request, locked: Located, past: Past, now: dt.datetime) -> Judgement:
-    standing = locked.standing(used_today=past.used_today, used_this_week=past.used_this_week, now=now)
-    validation = vip.judge(
-        standing,
-        locked.rule,
-        change_type=request.change_type,
-        real_delta=request.real_delta,
-        bonus_delta=request.bonus_delta,
-    )
-    score = _score(request, locked, past, validation, now)
-    outcome = _outcome(locked, request.real_delta, score, is_reversal=request.reverses is not None)
-    closes = tuple(alert_type for alert_type in outcome.closes if alert_type in past.open_alerts)
-    outcome = alerts.Outcome(outcome.hits, closes)
-    return Judgement(
-        request, standing, locked.rule, validation, score, outcome, locked.version, tuple(past.open_alerts)
-    )
-
-
-def _score(
-    request: Request, locked: Located, past: Past, validation: vip.Validation, now: dt.datetime
-) -> risk.Score:
-    day = next((use for use in validation.limits if use.period == "day"), None)
-    return risk.score(
-        risk.Circumstances(
-            amount=abs(request.real_delta),
-            earlier=past.earlier,
-            type_name=request.change_type,
-            limit_used=day.would_use if day and day.amount else 0,
-            limit=day.limit if day else 0,
-            drop_percent=min(100, vip.drop_percent(locked.real, request.real_delta)),
-            changes_last_hour=past.changes_last_hour,
-            hour=clock.local(now, locked.timezone).hour,
-            active_hours=locked.active_hours,
-        )
-    )
-
-
-def _outcome(
-    located: Located, real_delta: int, score: risk.Score | None, *, is_reversal: bool = False
-) -> alerts.Outcome:
-    points = score.points if score else None
-    outcome = alerts.Outcome((), ())
-    if located.rule is not None:
-        outcome = alerts.judge(
-            located.rule,
-            real_before=located.real,
-            real_after=located.real + real_delta,
-            risk_score=points,
-        )
-    if is_reversal and located.status == WalletStatus.CLOSED:
-        # A closed wallet should rest; whoever moves it, somebody looks.
-        others = tuple(hit for hit in outcome.hits if hit.type != AlertType.UNUSUAL)
-        moved = alerts.Hit(AlertType.UNUSUAL, Severity.CRITICAL, points or 0, 0)
-        outcome = alerts.Outcome((*others, moved), outcome.closes)
-    return outcome
-
-
 def _placed(entry: Entry, located: Located, score: risk.Score | None) -> alerts.Placed:
-    outcome = _outcome(located, entry.real_delta, score)
+    outcome = judging.outcome_of(located, entry.real_delta, score)
     return alerts.Placed(
         entry.player_id, entry.currency, located.operator_id, entry.sequence, outcome, entry.created_at
     )
-
-
-def _post(
-    session: Session,
-    judgement: Judgement,
-    locked: Located,
-    *,
-    actor: Actor,
-    now: dt.datetime,
-    original: Any | None = None,
-) -> BalanceChange:
-    request = judgement.request
-    posting = _posting(request, locked, actor=actor, now=now, score=judgement.risk, original=original)
-    (entry,) = journal.append(session, [posting])
-    placed = alerts.Placed(
-        request.player_id, request.currency, locked.operator_id, entry.sequence, judgement.alerts, now
-    )
-    alerts.apply(session, [placed])
-    return BalanceChange(entry, judgement)
 
 
 def _posting(
@@ -420,8 +425,13 @@ def _posting(
     now: dt.datetime,
     score: risk.Score | None,
     original: Any | None = None,
+    other: Located | None = None,
 ) -> journal.Posting:
     metadata = {**(request.metadata or {}), **(score.as_metadata() if score else {})}
+    if request.override is not None:
+        metadata |= request.override.as_metadata()
+    if request.other_player is not None and other is not None:
+        metadata |= {"other_player": request.other_player, "other_sequence": other.version + 1}
     return journal.Posting(
         player_id=request.player_id,
         currency=request.currency,

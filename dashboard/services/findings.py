@@ -8,8 +8,8 @@ from enum import StrEnum
 
 CAP = 20
 """So many findings of each check are told one by one; the rest is counted."""
-LIFETIME = ("deposited", "withdrawn", "wagered", "turnover", "won", "real_losses", "bonus_losses")
-"""The sums that a balance keeps over its journal."""
+LIFETIME = ("deposited", "withdrawn", "wagered", "turnover", "won", "real_losses", "bonus_losses", "largest")
+"""The sums, and the largest amount, that a balance keeps over its journal."""
 
 
 class Check(StrEnum):

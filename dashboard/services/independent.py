@@ -27,7 +27,7 @@ FROM wallet_entries ORDER BY player_id, currency, sequence
 """)
 _BALANCES = text("""
 SELECT player_id, currency, operator_id, real, bonus, version, head, deposited, withdrawn, wagered, turnover,
-       won, real_losses, bonus_losses
+       won, real_losses, bonus_losses, largest
 FROM balances ORDER BY player_id, currency
 """)
 _HEADS = text("""
@@ -110,6 +110,7 @@ class _Journal:
             if original[1:] != opposite or counts_as == "reversal":
                 found.add(wording.reversal(*whose, row.sequence, row.reverses))
         self._count(counts_as, row.real_delta, row.bonus_delta)
+        self.sums["largest"] = max(self.sums["largest"], abs(row.real_delta))
         self.seen[row.sequence] = (row.change_type, row.contra_account, row.real_delta, row.bonus_delta)
         self.entries += 1
         self.sequence, self.real, self.bonus, self.head = (

@@ -101,6 +101,7 @@ WITH posting AS (
       - CASE WHEN p.counts_as IN ('wager', 'settlement', 'refund') THEN p.real_delta ELSE 0 END,
     bonus_losses = b.bonus_losses
       - CASE WHEN p.counts_as IN ('wager', 'settlement', 'refund') THEN p.bonus_delta ELSE 0 END,
+    largest = greatest(b.largest, abs(p.real_delta)),
     active_hours = b.active_hours | (1 << p.hour::int),
     version = b.version + 1,
     head = {chain.sql(_WHILE_MOVING, before="b.head")},

@@ -7,7 +7,7 @@ the rows of the moment at which it began.
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Row, TextClause, text
@@ -32,6 +32,8 @@ class Located:
     real: int
     bonus: int
     pending: int
+    largest: int
+    undo_seconds: int
     active_hours: int
     version: int
     currency: str
@@ -53,6 +55,14 @@ class Located:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """A change request that stands with the same idempotency key."""
+
+    id: int
+    fingerprint: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Past:
     """What a balance's journal says to a new change. Amounts in minor units, absolute."""
 
@@ -67,10 +77,12 @@ class Past:
     known_fingerprint: bytes | None
     open_alerts: list[str]
     """Types of the alerts on this balance that are not resolved."""
+    waiting: Waiting | None
 
 
 _FROM_BALANCE = """
-SELECT b.operator_id, o.timezone, w.status, p.agent_id, b.real, b.bonus, b.pending, b.active_hours, b.version,
+SELECT b.operator_id, o.timezone, w.status, p.agent_id, b.real, b.bonus, b.pending, b.largest,
+       o.undo_seconds, b.active_hours, b.version,
        b.currency, w.vip_level, r.min_balance, r.max_balance, r.daily_limit, r.weekly_limit,
        r.warning_threshold, r.critical_threshold, r.drop_percent, r.approval_threshold,
        r.version AS rule_version, b.player_id
@@ -107,11 +119,22 @@ JOIN wallets w ON w.player_id = n.player_id
 ON CONFLICT DO NOTHING
 """)
 
+# What is held, or requested and not paid yet, uses the limits as if it were posted.
 _USED = """
-SELECT coalesce(sum(abs(real_delta)), 0)::bigint AS week,
-       coalesce(sum(abs(real_delta)) FILTER (WHERE created_at >= :day), 0)::bigint AS day
-FROM wallet_entries
-WHERE player_id = :p AND currency = :c AND change_type = ANY(:limited) AND created_at >= :week
+SELECT coalesce(sum(amount), 0)::bigint AS week,
+       coalesce(sum(amount) FILTER (WHERE at >= :day), 0)::bigint AS day
+FROM (
+  SELECT abs(real_delta) AS amount, created_at AS at FROM wallet_entries
+  WHERE player_id = :p AND currency = :c AND change_type = ANY(:limited) AND created_at >= :week
+  UNION ALL
+  SELECT abs(real_delta), :now FROM change_requests
+  WHERE player_id = :p AND currency = :c AND state = 'held' AND change_type = ANY(:limited)
+    AND id IS DISTINCT FROM CAST(:own_request AS bigint)
+  UNION ALL
+  SELECT amount, requested_at FROM withdrawals
+  WHERE player_id = :p AND currency = :c AND state = 'requested' AND requested_at >= :week
+    AND id IS DISTINCT FROM CAST(:own_withdrawal AS bigint)
+) AS counted
 """
 
 _RECALL = text(f"""
@@ -124,9 +147,17 @@ SELECT used.week, used.day,
      AND created_at > CAST(:now AS timestamptz) - interval '1 hour') AS last_hour,
   k.currency, k.sequence, k.change_type, k.real_delta, k.bonus_delta, k.real_after, k.bonus_after, k.reason,
   k.risk_score, k.created_at, k.fingerprint,
-  ARRAY(SELECT type FROM alerts WHERE player_id = :p AND currency = :c AND state <> 'resolved') AS open_alerts
+  ARRAY(SELECT type FROM alerts
+        WHERE player_id = :p AND currency = :c AND state <> 'resolved') AS open_alerts,
+  q.id AS request_id, q.fingerprint AS request_fingerprint
 FROM ({_USED}) AS used
 LEFT JOIN wallet_entries k ON k.player_id = :p AND k.idempotency_key = :key
+LEFT JOIN change_requests q ON q.player_id = :p AND q.idempotency_key = :key
+  AND q.id IS DISTINCT FROM CAST(:own_request AS bigint)
+""")
+
+_RESERVE = text("""
+UPDATE balances SET pending = pending + :amount WHERE player_id = :p AND currency = :c RETURNING pending
 """)
 
 
@@ -178,7 +209,7 @@ def ensure(session: Session, *, player_id: int, currency: str, now: dt.datetime)
 
 def used(session: Session, *, player_id: int, located: Located, now: dt.datetime) -> tuple[int, int]:
     """What is used of the limits today and this week, in minor units."""
-    row = session.execute(text(_USED), _periods(player_id, located, now)).one()
+    row = session.execute(text(_USED), {**_periods(player_id, located, now), **_OWN_NOTHING}).one()
     return row.day, row.week
 
 
@@ -190,8 +221,13 @@ def recall(
     idempotency_key: str,
     located: Located,
     now: dt.datetime,
+    own_request: int | None = None,
+    own_withdrawal: int | None = None,
 ) -> Past:
-    """What the journal says to a new change of that type. One statement; the balance must be locked."""
+    """What the journal says to a new change of that type. One statement; the balance must be locked.
+
+    `own_request` and `own_withdrawal` are what the change itself comes from: not counted again.
+    """
     row = session.execute(
         _RECALL,
         {
@@ -200,11 +236,24 @@ def recall(
             "key": idempotency_key,
             "version": located.version,
             "history": risk.HISTORY,
-            "now": now,
+            "own_request": own_request,
+            "own_withdrawal": own_withdrawal,
         },
     ).one()
     known = Entry(player_id, *row[4:14]) if row.sequence is not None else None
-    return Past(row.day, row.week, row.earlier, row.last_hour, known, row.fingerprint, row.open_alerts)
+    waiting = None if row.request_id is None else Waiting(row.request_id, row.request_fingerprint)
+    return Past(
+        row.day, row.week, row.earlier, row.last_hour, known, row.fingerprint, row.open_alerts, waiting
+    )
+
+
+def reserve(session: Session, player_id: int, located: Located, amount: int) -> Located:
+    """Set an amount aside on a locked balance, or free it again where it is negative. Minor units."""
+    parameters = {"p": player_id, "c": located.currency, "amount": amount}
+    return replace(located, pending=session.execute(_RESERVE, parameters).scalar_one())
+
+
+_OWN_NOTHING = {"own_request": None, "own_withdrawal": None}
 
 
 def _periods(player_id: int, located: Located, now: dt.datetime) -> dict[str, object]:
@@ -214,6 +263,7 @@ def _periods(player_id: int, located: Located, now: dt.datetime) -> dict[str, ob
         "limited": list(LIMITED),
         "day": clock.day(now, located.timezone).start,
         "week": clock.week(now, located.timezone).start,
+        "now": now,
     }
 
 
@@ -248,6 +298,8 @@ def _located(row: Row[Any]) -> Located:
         real=row.real,
         bonus=row.bonus,
         pending=row.pending,
+        largest=row.largest,
+        undo_seconds=row.undo_seconds,
         active_hours=row.active_hours,
         version=row.version,
         currency=row.currency,

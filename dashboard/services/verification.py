@@ -80,11 +80,12 @@ WHERE lane IS NOT NULL GROUP BY lane ORDER BY 1
 _SUMS = """
 WITH counted AS (
   SELECT player_id, currency, change_type AS counts_as, count(*) AS entries,
-         sum(real_delta) AS real, sum(bonus_delta) AS bonus
+         sum(real_delta) AS real, sum(bonus_delta) AS bonus,
+         max(abs(real_delta)) AS largest
   FROM wallet_entries GROUP BY player_id, currency, change_type
 ), undone AS (
   SELECT r.player_id, r.currency, o.change_type AS counts_as, 0 AS entries,
-         sum(r.real_delta) AS real, sum(r.bonus_delta) AS bonus
+         sum(r.real_delta) AS real, sum(r.bonus_delta) AS bonus, 0 AS largest
   FROM wallet_entries r
   JOIN wallet_entries o ON o.player_id = r.player_id AND o.currency = r.currency AND o.sequence = r.reverses
   WHERE r.reverses IS NOT NULL
@@ -97,7 +98,8 @@ WITH counted AS (
     -coalesce(sum(real + bonus) FILTER (WHERE counts_as IN ('wager', 'refund')), 0) AS turnover,
     coalesce(sum(real + bonus) FILTER (WHERE counts_as = 'settlement'), 0) AS won,
     -coalesce(sum(real) FILTER (WHERE counts_as IN ('wager', 'settlement', 'refund')), 0) AS real_losses,
-    -coalesce(sum(bonus) FILTER (WHERE counts_as IN ('wager', 'settlement', 'refund')), 0) AS bonus_losses
+    -coalesce(sum(bonus) FILTER (WHERE counts_as IN ('wager', 'settlement', 'refund')), 0) AS bonus_losses,
+    max(largest) AS largest
   FROM (SELECT * FROM counted UNION ALL SELECT * FROM undone) AS c
   GROUP BY player_id, currency
 )

@@ -5,7 +5,7 @@ Pure: figures in, problems out, all of them at once.
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from dashboard import money
@@ -32,6 +32,41 @@ class Rule:
     drop_percent: int
     approval_threshold: int
     version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """Other figures for one change, by a manager, with the reason why. Minor units; None: the rule's."""
+
+    reason: str
+    min_balance: int | None = None
+    max_balance: int | None = None
+    daily_limit: int | None = None
+    weekly_limit: int | None = None
+
+    @property
+    def figures(self) -> dict[str, int]:
+        """What it sets, by the name of the rule's figure."""
+        return {name: value for name in _OVERRIDABLE if (value := getattr(self, name)) is not None}
+
+    def applied_to(self, rule: Rule) -> Rule:
+        """The rule that the change is judged by."""
+        return replace(
+            rule,
+            min_balance=rule.min_balance if self.min_balance is None else self.min_balance,
+            max_balance=rule.max_balance if self.max_balance is None else self.max_balance,
+            daily_limit=rule.daily_limit if self.daily_limit is None else self.daily_limit,
+            weekly_limit=rule.weekly_limit if self.weekly_limit is None else self.weekly_limit,
+        )
+
+    def as_metadata(self) -> dict[str, int | str]:
+        """How the entry keeps it."""
+        return {"override_reason": self.reason} | {
+            f"override_{name}": value for name, value in self.figures.items()
+        }
+
+
+_OVERRIDABLE = ("min_balance", "max_balance", "daily_limit", "weekly_limit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +154,18 @@ def limit_uses(standing: Standing, rule: Rule, amount: int) -> list[LimitUse]:
 
 
 def judge(
-    standing: Standing, rule: Rule | None, *, change_type: ChangeType, real_delta: int, bonus_delta: int = 0
+    standing: Standing,
+    rule: Rule | None,
+    *,
+    change_type: ChangeType,
+    real_delta: int,
+    bonus_delta: int = 0,
+    counted_before: bool = False,
 ) -> Validation:
-    """Judge one change by the wallet's status and the rule; every error and warning at once."""
+    """Judge one change by the wallet's status and the rule; every error and warning at once.
+
+    `counted_before` is for paying a withdrawal: it used its limits when it was requested.
+    """
     verdict = Validation()
     _judge_status(verdict, standing, change_type)
     if real_delta == 0 and bonus_delta == 0:
@@ -135,7 +179,8 @@ def judge(
             Problem("no_rule", f"There is no VIP rule for {standing.currency}: changes in it are refused.")
         )
         return verdict
-    counted = abs(real_delta) if TRAITS[change_type].counts_to_limits else 0
+    counts = TRAITS[change_type].counts_to_limits and not counted_before
+    counted = abs(real_delta) if counts else 0
     verdict.limits = limit_uses(standing, rule, counted)
     if TRAITS[change_type].answers_to_range:
         _judge_range(verdict, standing, rule, real_delta)

@@ -18,6 +18,7 @@ _NAMES = {
     "won": "sum of winnings",
     "real_losses": "real losses",
     "bonus_losses": "bonus losses",
+    "largest": "largest amount",
 }
 _NO_AMOUNTS = {"version", "head"}
 

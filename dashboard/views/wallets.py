@@ -15,7 +15,7 @@ from dashboard.errors import Conflict, PurserError, Rejected
 from dashboard.forms.wallets import AdjustmentForm, ReversalForm, StatusForm
 from dashboard.models.wallet import ChangeType
 from dashboard.queries import journal, players
-from dashboard.services import balances, wallets
+from dashboard.services import balances, refusals, wallets
 from dashboard.services.actors import Actor
 from dashboard.services.balances import BalanceChange, ChangeRefused, KeyReused, StaleBalance
 from dashboard.services.journal import Entry
@@ -252,7 +252,7 @@ def _outlook(player_id: int, form: AdjustmentForm, limits: Sequence[LimitUse] = 
 def _refused(
     player_id: int, form: AdjustmentForm, refused: ChangeRefused, who: Actor, now: dt.datetime
 ) -> Response:
-    db.transact(lambda session: balances.record_refusal(session, refused=refused, actor=who, now=now))
+    db.transact(lambda session: refusals.record(session, refused=refused, actor=who, now=now))
     live.tell_player(operator_id=who.operator_id, player_id=player_id)
     for problem in refused.judgement.validation.errors:
         form.show(Rejected(problem.message, field="amount"))
@@ -271,7 +271,7 @@ def _stale(player_id: int, form: AdjustmentForm, seen_version: int) -> Response:
     return _form(player_id, form, 409, stale=between, outlook=_outlook(player_id, form))
 
 
-def _reused(player_id: int, form: AdjustmentForm, posted: Entry) -> Response:
+def _reused(player_id: int, form: AdjustmentForm, posted: Entry | None) -> Response:
     with db.reading() as session:
         version = player_page.get_page(session, player_id, form.currency.data).balance.version
     form.renew(seen_version=version, key=True)

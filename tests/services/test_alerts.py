@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from dashboard.errors import Conflict, NotFound
 from dashboard.models.login import Role
 from dashboard.models.wallet import ChangeType
-from dashboard.services import alerts, balances
+from dashboard.services import alerts, balances, refusals
 from dashboard.services.actors import SYSTEM
 from tests.builders import NOW, change, change_request, make_actor, make_operator, make_player
 
@@ -185,7 +185,7 @@ def test_limits_exceeded_are_counted_with_the_largest_amount(session: Session) -
         at = NOW + minute * MINUTE
         with pytest.raises(balances.ChangeRefused) as refused:
             change(session, player, amount, now=at)
-        balances.record_refusal(session, refused=refused.value, actor=SYSTEM, now=at)
+        refusals.record(session, refused=refused.value, actor=SYSTEM, now=at)
 
     alert = one(session, player, "limit_exceeded")
     assert (alert.hits, alert.peak, alert.threshold, alert.sequence) == (3, 90_000_00, 25_000_00, None)

@@ -11,7 +11,7 @@ from dashboard.errors import NotFound, Rejected
 from dashboard.models import Balance, Refusal, WalletEntry
 from dashboard.models.login import Role
 from dashboard.models.wallet import ChangeType
-from dashboard.services import balances, wallets
+from dashboard.services import balances, refusals, wallets
 from dashboard.services.actors import SYSTEM
 from tests.builders import NOW, change, change_request, make_actor, make_operator, make_player
 
@@ -181,7 +181,7 @@ def test_a_refusal_is_recorded_once_and_raises_an_alert_for_a_limit(session: Ses
         change(session, player, 25_000_01)
 
     for _ in range(2):
-        balances.record_refusal(session, refused=refused.value, actor=SYSTEM, now=NOW)
+        refusals.record(session, refused=refused.value, actor=SYSTEM, now=NOW)
 
     kept = session.scalars(select(Refusal).filter_by(player_id=player)).one()
     assert (kept.real_delta, kept.performed_by) == (25_000_01, "system")
@@ -196,7 +196,7 @@ def test_a_refusal_for_another_reason_raises_no_alert(session: Session) -> None:
     with pytest.raises(balances.ChangeRefused) as refused:
         change(session, player, -1, ChangeType.WITHDRAWAL)
 
-    balances.record_refusal(session, refused=refused.value, actor=SYSTEM, now=NOW)
+    refusals.record(session, refused=refused.value, actor=SYSTEM, now=NOW)
 
     assert session.scalar(text("SELECT count(*) FROM alerts")) == 0
 

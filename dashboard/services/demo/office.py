@@ -21,6 +21,7 @@ from dashboard.services import (
     balances,
     passwords,
     players,
+    refusals,
     staff,
     staff_log,
     standings,
@@ -230,7 +231,7 @@ class Office:
         try:
             balances.change(session, request=request, actor=member.agent, now=at)
         except balances.ChangeRefused as refused:
-            balances.record_refusal(session, refused=refused, actor=member.agent, now=at)
+            refusals.record(session, refused=refused, actor=member.agent, now=at)
 
     def edit_rule(self, session: Session, at: dt.datetime, daily_limit: int) -> None:
         """Give gold another daily limit, in whole units, and four times that a week."""
