@@ -115,6 +115,8 @@ SCREENS = (
     Screen("player-alerts", "agent", "/players/{player}?tab=alerts"),
     Screen("player-notes", "agent", "/players/{player}?tab=notes"),
     Screen("player-read-only", "auditor", "/players/{player}"),
+    Screen("explanation", "agent", "/players/{player}/explanation"),
+    Screen("explanation-dialog", "agent", "/players/{player}", open_dialog("a[href*='/explanation']")),
     Screen("player-frozen", "manager", "/players/{frozen}"),
     Screen("player-closed", "manager", "/players/{closed}"),
     Screen("entry", "agent", "/players/{player}/entries/{currency}/{entry}"),

@@ -41,6 +41,7 @@ ROUTES: dict[str, set[Role]] = {
     "desk.show_figures": DESK,
     "desk.show_recent": DESK,
     "earnings.index": {Role.PARTNER},
+    "explain.show": DESK,
     "health.live": STRANGERS,
     "health.ready": STRANGERS,
     "live.stream": EVERYBODY,
