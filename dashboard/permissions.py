@@ -14,8 +14,16 @@ _AGENT = _READING | {
     "balances:reverse",
     "wallets:freeze",
     "alerts:acknowledge",
+    "alerts:handle",
 }
-_MANAGER = _AGENT | {"wallets:close", "vip:view", "audit:view"}
+_MANAGER = _AGENT | {
+    "alerts:reassign",
+    "approvals:decide",
+    "audit:view",
+    "balances:override",
+    "vip:view",
+    "wallets:close",
+}
 
 VERBS_BY_ROLE: Mapping[Role, frozenset[str]] = {
     Role.AGENT: _AGENT,

@@ -6,7 +6,7 @@ project writes balances or entries. What is typed by hand comes here through `ch
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -120,13 +120,15 @@ def change(
     return post(session, examined, actor=actor, now=now)
 
 
-def transfer(session: Session, *, request: Request, actor: Actor, now: dt.datetime) -> BalanceChange:
+def transfer(
+    session: Session, *, request: Request, actor: Actor, now: dt.datetime, own_request: int | None = None
+) -> BalanceChange:
     """Move money from the player of the request, a debit, to its `other_player`: two entries, one reference.
 
-    Both are posted or neither; returns the debit. Raises as `change` does, with the reasons against
-    either side at once.
+    Both are posted or neither; returns the debit. `own_request` is the change request that it comes
+    from. Raises as `change` does, with the reasons against either side at once.
     """
-    examined = examine_transfer(session, request=request, actor=actor, now=now)
+    examined = examine_transfer(session, request=request, actor=actor, now=now, own_request=own_request)
     return post(session, examined, actor=actor, now=now)
 
 
@@ -140,6 +142,8 @@ def reverse(
     actor: Actor,
     idempotency_key: str,
     now: dt.datetime,
+    own_request: int | None = None,
+    metadata: Mapping[str, int | str] | None = None,
 ) -> BalanceChange:
     """Undo one entry by another that names it: opposite amounts, same house account.
 
@@ -156,6 +160,8 @@ def reverse(
         actor=actor,
         idempotency_key=idempotency_key,
         now=now,
+        own_request=own_request,
+        metadata=metadata,
     )
     return post(session, examined, actor=actor, now=now)
 
@@ -191,6 +197,7 @@ def examine_transfer(
     actor: Actor,
     now: dt.datetime,
     seen_version: int | None = None,
+    own_request: int | None = None,
 ) -> Examined:
     """Lock and judge both legs of a transfer. Raises NotFound, Rejected, StaleBalance, KeyReused."""
     if request.other_player is None or request.other_player == request.player_id:
@@ -203,7 +210,7 @@ def examine_transfer(
         other_player=request.player_id,
         override=None,
     )
-    examined = _examine_together(session, [(debit, None), (credit, None)], actor, now)
+    examined = _examine_together(session, [(debit, None), (credit, None)], actor, now, own_request)
     version = examined.located.version
     if examined.repeated is None and seen_version is not None and seen_version != version:
         raise StaleBalance(seen_version=seen_version, version=version)
@@ -220,6 +227,8 @@ def examine_reversal(
     actor: Actor,
     idempotency_key: str,
     now: dt.datetime,
+    own_request: int | None = None,
+    metadata: Mapping[str, int | str] | None = None,
 ) -> Examined:
     """Lock and judge the reversal of an entry, and of the other leg where it is of a transfer."""
     original = _original(session, player_id, currency, sequence)
@@ -238,12 +247,13 @@ def examine_reversal(
                 idempotency_key=idempotency_key,
                 reference=entry.reference,
                 reverses=entry.sequence,
+                metadata=metadata,
             ),
             entry,
         )
         for entry in originals
     ]
-    examined = _examine_together(session, wanted, actor, now)
+    examined = _examine_together(session, wanted, actor, now, own_request)
     if examined.repeated is None:
         # Under the lock: of two people who reverse at once, one waited here.
         _refuse_irreversible(_original(session, player_id, currency, sequence))
@@ -349,7 +359,11 @@ JOIN wallet_entries e ON e.player_id = n.player_id AND e.idempotency_key = n.key
 
 
 def _examine_together(
-    session: Session, wanted: Sequence[tuple[Request, Any | None]], actor: Actor, now: dt.datetime
+    session: Session,
+    wanted: Sequence[tuple[Request, Any | None]],
+    actor: Actor,
+    now: dt.datetime,
+    own_request: int | None,
 ) -> Examined:
     """Lock the balances of one or two requests in their order, and judge each; reasons stand on the first."""
     requests = [request for request, _ in wanted]
@@ -358,9 +372,10 @@ def _examine_together(
     operators = {place.operator_id for place in located.values()}
     if len(operators) > 1 or not all(actor.serves(operator_id) for operator_id in operators):
         raise NotFound("There is no such player.")
+    own = Reserved(0, own_request)
     legs = []
     for (request, original), key in zip(wanted, keys, strict=True):
-        past = _recall(session, request, located[key], now)
+        past = _recall(session, request, located[key], now, own)
         judgement = judging.judge(request, located[key], past, now)
         legs.append(Leg(request, located[key], past, judgement, original))
     if legs[0].past.known is not None:

@@ -17,6 +17,7 @@ _LOCK_BALANCES = text("""
 SELECT b.currency, b.real, b.pending FROM balances b WHERE b.player_id = :p ORDER BY b.currency FOR UPDATE
 """)
 _LOCK_WALLET = text("SELECT status, operator_id FROM wallets WHERE player_id = :p FOR UPDATE")
+_LOOK_AT_WALLET = text("SELECT status, operator_id FROM wallets WHERE player_id = :p")
 _MOVE = text("""
 UPDATE wallets SET status = :status, status_reason = :reason, status_by = :who, status_at = :now
 WHERE player_id = :p
@@ -50,6 +51,15 @@ def unfreeze(session: Session, *, player_id: int, reason: str, actor: Actor, now
         actor=actor,
         now=now,
     )
+
+
+def check_frozen(session: Session, *, player_id: int, actor: Actor) -> None:
+    """Raise NotFound, or Conflict when the wallet is not frozen."""
+    wallet = session.execute(_LOOK_AT_WALLET, {"p": player_id}).one_or_none()
+    if wallet is None or not actor.serves(wallet.operator_id):
+        raise NotFound("There is no such player.")
+    if wallet.status != WalletStatus.FROZEN:
+        raise Conflict(f"The wallet is {wallet.status}.")
 
 
 def close(session: Session, *, player_id: int, reason: str, actor: Actor, now: dt.datetime) -> None:

@@ -126,10 +126,11 @@ class Ledger:
                 )
             deposited = sum(row["real_delta"] for row in rows if row["change_type"] == "deposit")
             undone = sum(row["real_delta"] for row in rows if row["change_type"] == "reversal")
+            largest = max(abs(row["real_delta"]) for row in rows)
             connection.execute(
-                "UPDATE balances SET real = %s, head = %s, deposited = %s"
+                "UPDATE balances SET real = %s, head = %s, deposited = %s, largest = %s"
                 " WHERE player_id = %s AND currency = 'USD'",
-                [real, head, deposited + undone, self.players[0]],
+                [real, head, deposited + undone, largest, self.players[0]],
             )
 
 
