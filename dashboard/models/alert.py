@@ -117,6 +117,16 @@ class Alert(Base):
         ),
         # The inbox, latest hit first, and the counts in the navigation.
         Index("ix_alerts_inbox", "operator_id", "state", "last_hit_at", "player_id", "id"),
+        # Whoever takes the next one: the gravest and oldest that nobody has.
+        Index(
+            "ix_alerts_free",
+            "operator_id",
+            "severity",
+            "raised_at",
+            "player_id",
+            "id",
+            postgresql_where=text("state = 'open' AND assigned_to IS NULL"),
+        ),
         # Figures by the day on which alerts were raised.
         Index("ix_alerts_operator_id_raised_at", "operator_id", "raised_at"),
     )

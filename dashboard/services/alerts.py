@@ -1,7 +1,8 @@
-"""Alerts on players' balances: when one is raised, when it closes by itself, and who has seen it.
+"""Alerts on players' balances: when one is raised, and when it closes by itself.
 
 An alert fires on the crossing of a line, not on every change beyond it, and closes by itself only
-well above the line (hysteresis), so that a balance that trembles around it opens one alert.
+well above the line (hysteresis), so that a balance that trembles around it opens one alert. What people
+do with alerts stands in `alert_life`.
 """
 
 import datetime as dt
@@ -11,10 +12,8 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from dashboard.errors import Conflict, NotFound
-from dashboard.models.alert import AlertState, AlertType, Severity
+from dashboard.models.alert import AlertType, Severity
 from dashboard.services import risk
-from dashboard.services.actors import Actor
 from dashboard.services.vip import Rule, drop_percent
 
 HYSTERESIS_PERCENT = 5
@@ -142,39 +141,39 @@ def apply(session: Session, placed: Sequence[Placed]) -> None:
         session.execute(_CLOSE, parameters)
 
 
-def acknowledge(
-    session: Session, *, player_id: int, alert_id: int, actor: Actor, note: str | None, now: dt.datetime
-) -> None:
-    """Mark an open alert as seen by `actor`, with what they have to say about it.
+# What was to be posted was not, so whoever acknowledged the one before must look again.
+_RAISE_HELD = text("""
+INSERT INTO alerts AS a (player_id, operator_id, currency, type, severity, peak, threshold,
+                         raised_at, last_hit_at, assigned_to, assigned_at)
+SELECT b.player_id, b.operator_id, b.currency, 'held_refused', 'critical', :amount, 0, :now, :now,
+       :agent, :now
+FROM balances b WHERE b.player_id = :player_id AND b.currency = :currency
+ON CONFLICT (player_id, currency, type) WHERE state <> 'resolved' DO UPDATE SET
+  hits = a.hits + 1,
+  last_hit_at = excluded.last_hit_at,
+  peak = greatest(a.peak, excluded.peak),
+  state = 'open', acknowledged_by = NULL, acknowledged_at = NULL, note = NULL,
+  snoozed_until = NULL, snooze_reason = NULL, snoozed_by = NULL,
+  taken_at = CASE WHEN a.assigned_to = excluded.assigned_to THEN a.taken_at END,
+  assigned_to = excluded.assigned_to, assigned_at = excluded.assigned_at
+""")
 
-    Raises NotFound, or Conflict, which names who was first.
+
+def raise_held_refused(
+    session: Session, *, player_id: int, currency: str, amount_minor: int, agent_id: int, now: dt.datetime
+) -> None:
+    """Tell an agent that their held change was refused when its time came: the alert is assigned to them.
+
+    The balance must be there and locked. An alert of this kind that is not resolved opens again, and
+    is the agent's whose change was refused last.
     """
-    acknowledged = session.scalar(
-        text("""
-        UPDATE alerts SET state = 'acknowledged', acknowledged_by = :who, acknowledged_at = :now, note = :note
-        WHERE player_id = :player_id AND id = :id AND operator_id = :operator_id AND state = 'open'
-        RETURNING id
-        """),
+    session.execute(
+        _RAISE_HELD,
         {
-            "who": actor.id,
-            "now": now,
-            "note": note or None,
             "player_id": player_id,
-            "id": alert_id,
-            "operator_id": actor.operator_id,
+            "currency": currency,
+            "amount": abs(amount_minor),
+            "agent": agent_id,
+            "now": now,
         },
     )
-    if acknowledged is not None:
-        return
-    first = session.execute(
-        text("""
-        SELECT a.state, l.name FROM alerts a LEFT JOIN logins l ON l.id = a.acknowledged_by
-        WHERE a.player_id = :p AND a.id = :id AND a.operator_id = :operator_id
-        """),
-        {"p": player_id, "id": alert_id, "operator_id": actor.operator_id},
-    ).one_or_none()
-    if first is None:
-        raise NotFound("There is no such alert.")
-    if first.state == AlertState.ACKNOWLEDGED:
-        raise Conflict(f"{first.name} has already acknowledged this alert.")
-    raise Conflict(f"This alert is already {first.state}.")

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
@@ -42,6 +42,31 @@ def record(
         request_id=actor.request_id,
         now=now or clock.now(),
     )
+
+
+def record_many(
+    session: Session,
+    actor: Actor,
+    action: str,
+    done: Sequence[tuple[int, Details]],
+    *,
+    now: dt.datetime,
+) -> None:
+    """Append the same act for several players, each with its details; the actor's operator's."""
+    rows = [
+        {
+            "operator_id": actor.operator_id,
+            "performed_by": actor.reference,
+            "action": action,
+            "player_id": player_id,
+            "details": json.dumps(details, sort_keys=True),
+            "address": actor.address,
+            "request_id": actor.request_id,
+            "logged_at": now,
+        }
+        for player_id, details in done
+    ]
+    session.execute(insert(StaffLog), rows)
 
 
 def record_stranger(

@@ -10,7 +10,7 @@ from dashboard import clock, db, live
 from dashboard.forms.alerts import AcknowledgementForm, AlertFilterForm
 from dashboard.queries import alerts as queries
 from dashboard.queries import staff
-from dashboard.services import alerts
+from dashboard.services import alert_life
 from dashboard.views import access, htmx, lists
 from dashboard.views.access import requires
 from dashboard.views.auth import safe_path
@@ -58,8 +58,9 @@ def create_acknowledgement(player_id: int, alert_id: int) -> ResponseReturnValue
     if not form.validate():
         return make_response(_form(player_id, alert_id, form), 422)
     with db.writing() as session:
-        alerts.acknowledge(
-            session, player_id=player_id, alert_id=alert_id, actor=who, note=form.note.data, now=clock.now()
+        keys = [alert_life.AlertKey(player_id, alert_id)]
+        alert_life.the_only(
+            alert_life.acknowledge(session, keys=keys, actor=who, note=form.note.data, now=clock.now())
         )
     live.tell(live.player(player_id), live.alerts_of(who.operator_id), live.operator_of(who.operator_id))
     message = "The alert is acknowledged."

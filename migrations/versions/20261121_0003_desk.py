@@ -454,6 +454,19 @@ def extend_tables() -> None:
     op.add_column("alerts", sa.Column("snoozed_by", sa.BigInteger(), nullable=True))
     op.add_column("alerts", sa.Column("resolution", sa.Text(), nullable=True))
     op.create_index("ix_alerts_operator_id_raised_at", "alerts", ["operator_id", "raised_at"], unique=False)
+    op.create_index(
+        "ix_alerts_free",
+        "alerts",
+        ["operator_id", "severity", "raised_at", "player_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("state = 'open' AND assigned_to IS NULL"),
+    )
+    op.create_index(
+        "ix_players_operator_id_name",
+        "players",
+        ["operator_id", sa.literal_column("lower(name)"), "id"],
+        unique=False,
+    )
     op.create_foreign_key(op.f("fk_alerts_snoozed_by"), "alerts", "logins", ["snoozed_by"], ["id"])
     op.create_foreign_key(op.f("fk_alerts_assigned_to"), "alerts", "logins", ["assigned_to"], ["id"])
     op.add_column(
@@ -483,6 +496,13 @@ def extend_tables() -> None:
         unique=False,
         postgresql_include=["player_id", "currency", "change_type", "real_delta", "bonus_delta"],
         postgresql_where=sa.text("performed_by <> 'system'"),
+    )
+    op.create_index(
+        "ix_wallet_entries_reference",
+        "wallet_entries",
+        ["operator_id", sa.literal_column("lower(reference) text_pattern_ops")],
+        unique=False,
+        postgresql_where=sa.text("reference IS NOT NULL"),
     )
     op.create_check_constraint(
         op.f("ck_vip_rules_approval_threshold"), "vip_rules", "approval_threshold >= 0"
@@ -530,13 +550,16 @@ def downgrade() -> None:
         "allowances",
     ):
         op.drop_table(table)
+    op.drop_index("ix_wallet_entries_reference", table_name="wallet_entries")
     op.drop_index("ix_wallet_entries_by_staff", table_name="wallet_entries")
+    op.drop_index("ix_players_operator_id_name", table_name="players")
     for table in ("vip_rules", "vip_rule_versions"):
         op.drop_column(table, "approval_threshold")
     op.drop_column("sign_in_sessions", "awaits_second_factor")
     op.drop_column("operators", "second_factor_required")
     op.drop_column("operators", "undo_seconds")
     op.drop_column("balances", "largest")
+    op.drop_index("ix_alerts_free", table_name="alerts")
     op.drop_index("ix_alerts_operator_id_raised_at", table_name="alerts")
     op.execute("DELETE FROM alerts WHERE type = 'held_refused'")
     op.drop_constraint(op.f("ck_alerts_type"), "alerts")

@@ -11,13 +11,12 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from dashboard import clock, money
-from dashboard.errors import Conflict
 from dashboard.models.alert import AlertType
 from dashboard.models.login import Role
 from dashboard.models.vip import Level
 from dashboard.models.wallet import ChangeType
 from dashboard.services import (
-    alerts,
+    alert_life,
     balances,
     passwords,
     players,
@@ -172,12 +171,9 @@ class Office:
         rng = self._rng("answer", member.external_id, alert_type, at)
         actor = member.agent if rng.random() < 0.7 else rng.choice(self.agents)
         note = rng.choice(_ANSWERS[alert_type])
-        try:
-            alerts.acknowledge(
-                session, player_id=player_id, alert_id=alert_id, actor=actor, note=note, now=at
-            )
-        except Conflict:
-            return  # the balance came back before anybody looked
+        # Refused where the balance came back before anybody looked.
+        keys = [alert_life.AlertKey(player_id, alert_id)]
+        alert_life.acknowledge(session, keys=keys, actor=actor, note=note, now=at)
 
     def end_life(self, session: Session, member: Member, ending: Ending, at: dt.datetime) -> None:
         """Freeze or close a wallet."""
