@@ -7,12 +7,10 @@ import pytest
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from dashboard.errors import Conflict, NotFound
-from dashboard.models.login import Role
 from dashboard.models.wallet import ChangeType
-from dashboard.services import alerts, balances, refusals
+from dashboard.services import balances, refusals
 from dashboard.services.actors import SYSTEM
-from tests.builders import NOW, change, change_request, make_actor, make_operator, make_player
+from tests.builders import NOW, change, change_request, make_operator, make_player
 
 MINUTE = dt.timedelta(minutes=1)
 
@@ -216,75 +214,6 @@ def test_what_a_change_would_do_to_alerts_is_told_with_it(session: Session) -> N
     )
     # Only what is open can close, though the balance is clear of every line.
     assert (up.alerts.hits, up.alerts.closes, up.open_alerts) == ((), ("warning",), ("warning",))
-
-
-class TestAcknowledging:
-    def test_it_keeps_who_when_and_what_they_said(self, session: Session) -> None:
-        player, alert, agent = self.alert_and_agent(session)
-
-        alerts.acknowledge(
-            session, player_id=player, alert_id=alert.id, actor=agent, note="Rang them", now=NOW + MINUTE
-        )
-
-        seen = one(session, player, "warning")
-        assert (seen.state, seen.acknowledged_by, seen.note) == ("acknowledged", agent.id, "Rang them")
-        assert seen.acknowledged_at == NOW + MINUTE
-
-    def test_the_second_is_told_that_somebody_was_first(self, session: Session) -> None:
-        player, alert, agent = self.alert_and_agent(session)
-        second = make_actor(session, operator_id=agent.operator_id)
-        alerts.acknowledge(session, player_id=player, alert_id=alert.id, actor=agent, note="Mine", now=NOW)
-
-        with pytest.raises(Conflict, match="already acknowledged"):
-            alerts.acknowledge(session, player_id=player, alert_id=alert.id, actor=second, note="", now=NOW)
-
-        seen = one(session, player, "warning")
-        assert (seen.acknowledged_by, seen.note) == (agent.id, "Mine")
-
-    def test_a_resolved_one_is_over(self, session: Session) -> None:
-        player, alert, agent = self.alert_and_agent(session)
-        move_through(session, player, 2_000_00)
-
-        with pytest.raises(Conflict, match="already resolved"):
-            alerts.acknowledge(session, player_id=player, alert_id=alert.id, actor=agent, note="", now=NOW)
-
-    def test_another_operators_alert_does_not_exist(self, session: Session) -> None:
-        player, alert, _ = self.alert_and_agent(session)
-        stranger = make_actor(session, operator_id=make_operator(session), role=Role.ADMIN)
-
-        with pytest.raises(NotFound):
-            alerts.acknowledge(session, player_id=player, alert_id=alert.id, actor=stranger, note="", now=NOW)
-
-        assert one(session, player, "warning").state == "open"
-
-    def test_there_must_be_such_an_alert_of_that_player(self, session: Session) -> None:
-        player, alert, agent = self.alert_and_agent(session)
-        other = make_player(session, operator_id=agent.operator_id)
-
-        for player_id, alert_id in ((player, alert.id + 1), (other, alert.id)):
-            with pytest.raises(NotFound):
-                alerts.acknowledge(
-                    session, player_id=player_id, alert_id=alert_id, actor=agent, note="", now=NOW
-                )
-
-    def test_a_further_hit_and_the_closing_keep_who_saw_it(self, session: Session) -> None:
-        player, alert, agent = self.alert_and_agent(session)
-        alerts.acknowledge(session, player_id=player, alert_id=alert.id, actor=agent, note="", now=NOW)
-
-        move_through(session, player, 1_000_00, 800_00)
-        hit = one(session, player, "warning")
-        move_through(session, player, 2_000_00)
-        closed = one(session, player, "warning")
-
-        assert (hit.state, hit.hits, hit.note) == ("acknowledged", 2, None)
-        assert (closed.state, closed.resolved_by, closed.acknowledged_by) == ("resolved", "system", agent.id)
-
-    @staticmethod
-    def alert_and_agent(session: Session) -> tuple[int, Row[Any], Any]:
-        operator = make_operator(session)
-        player = make_player(session, operator_id=operator, balance_minor=1_500_00)
-        move_through(session, player, 900_00)
-        return player, one(session, player, "warning"), make_actor(session, operator_id=operator)
 
 
 def test_a_set_of_changes_raises_what_single_ones_would(session: Session) -> None:
