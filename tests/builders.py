@@ -11,7 +11,7 @@ from dashboard.models import Allowance, Login, Operator, VipRule
 from dashboard.models.login import Role
 from dashboard.models.operator import MoneyMode
 from dashboard.models.wallet import ChangeType
-from dashboard.services import balances, operators, passwords, players
+from dashboard.services import balances, operators, passwords, players, vip
 from dashboard.services.actors import SYSTEM, Actor
 
 NOW = dt.datetime(2026, 3, 2, 12, tzinfo=dt.UTC)
@@ -150,6 +150,11 @@ def change_request(
         idempotency_key=key or f"key-{next(_numbers)}",
         reference=reference,
     )
+
+
+def override(**figures: int) -> vip.Override:
+    """Other figures than the rule's, for one change."""
+    return vip.Override("Agreed with the board", **figures)
 
 
 def change(

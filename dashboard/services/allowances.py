@@ -76,6 +76,7 @@ FROM (
   FROM (
     SELECT player_id, abs(real_delta) + abs(bonus_delta) AS amount FROM wallet_entries
     WHERE performed_by = :reference AND created_at >= :day AND currency = :currency
+      AND NOT (change_type = 'transfer' AND real_delta > 0)  -- counted where it went out
     UNION ALL
     SELECT player_id, abs(real_delta) + abs(bonus_delta) FROM change_requests
     WHERE requested_by = :login AND state = 'held' AND currency = :currency

@@ -49,13 +49,9 @@ def post_held(
         raise Rejected("Only the person who made this change can post it before its time.")
     request_rows.expect(session, row, RequestState.HELD)
     maker = request_rows.maker_of(session, row.requested_by)
-    change = balances.change(
-        session,
-        request=request_rows.request_of(row),
-        actor=maker,
-        now=now,
-        reserved=Reserved(request_rows.set_aside(row), row.id),
-    )
+    own = Reserved(request_rows.set_aside(row), row.id)
+    request = request_rows.request_of(row)
+    change = balances.change(session, request=request, actor=maker, now=now, reserved=own)
     allowances.note_largest(session, actor=maker, currency=row.currency, amount=request_rows.amount_of(row))
     request_rows.end(session, row, RequestState.POSTED, now, sequence=change.entry.sequence)
     return change
@@ -151,9 +147,10 @@ def _refuse_beyond_allowance(session: Session, row: Row[Any], actor: Actor, now:
     if row.currency is None:
         return
     allowance = allowances.look(session, actor=actor, currency=row.currency, timezone="UTC", now=now)
-    if request_rows.amount_of(row) > allowance.per_change:
+    amount = request_rows.amount_of(row)
+    if amount > allowance.per_change:
         raise Rejected(
-            f"More than your own allowance per change: {money.show(request_rows.amount_of(row), row.currency)}"
+            f"More than your own allowance per change: {money.show(amount, row.currency)}"
             f" of {money.show(allowance.per_change, row.currency)}."
         )
 

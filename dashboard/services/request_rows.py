@@ -1,4 +1,7 @@
-"""The rows of change requests: written once, locked, and ended once. For `submissions` and `change_requests`."""
+"""The rows of change requests: written once, locked, and ended once.
+
+For `submissions`, which writes them, and `change_requests`, which ends them.
+"""
 
 import datetime as dt
 import json
@@ -57,6 +60,7 @@ def insert(
     withdrawal_id: int | None = None,
     judgement: Judgement | None = None,
 ) -> int:
+    """Write what was asked for, held where `post_at` says until when; returns its id."""
     override = request.override if request else None
     row: dict[str, Any] = {
         "player_id": player_id,
@@ -88,6 +92,7 @@ def insert(
 
 
 def lock(session: Session, player_id: int, request_id: int, actor: Actor | None) -> Row[Any]:
+    """The request, locked, with the name of who decided it. Raises NotFound, also for another operator's."""
     row = session.execute(_LOCK, {"p": player_id, "id": request_id}).one_or_none()
     if row is None or (actor is not None and not actor.serves(row.operator_id)):
         raise NotFound("There is no such request.")
@@ -120,6 +125,7 @@ def end(
     outcome: str | None = None,
     sequence: int | None = None,
 ) -> None:
+    """End a request, which must still be in the state that `row` says. Raises Conflict."""
     ended = session.execute(
         _END,
         {
@@ -155,13 +161,17 @@ def request_of(row: Row[Any]) -> Request:
 
 
 def amount_of(row: Row[Any]) -> int:
-    return abs(row.real_delta) + abs(row.bonus_delta)
+    """How much it moves, whatever the direction. Minor units."""
+    amount: int = abs(row.real_delta) + abs(row.bonus_delta)
+    return amount
 
 
 def set_aside(row: Row[Any]) -> int:
+    """How much of the balance's pending is for it: the amount of a held debit."""
     return max(0, -row.real_delta) if row.state == RequestState.HELD else 0
 
 
 def maker_of(session: Session, login_id: int) -> Actor:
+    """Who asked for it, as services get people."""
     row = session.execute(_LOGIN, {"id": login_id}).one()
     return Actor(id=row.id, operator_id=row.operator_id, role=Role(row.role), name=row.name)

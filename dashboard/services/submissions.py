@@ -179,6 +179,8 @@ def submit_payment(
         change = withdrawals.pay(session, withdrawal, examined, actor=actor, now=now)
         allowances.note_largest(session, actor=actor, currency=withdrawal.currency, amount=weighed.amount)
         return Submitted(change.judgement, weighed, change=change)
+    # Judged without its own pending, which stays locked while it waits.
+    standings.reserve(session, player_id, examined.located, withdrawal.amount)
     return _keep(
         session,
         RequestKind.PAYMENT,
