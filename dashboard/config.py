@@ -67,6 +67,10 @@ class Settings(BaseSettings):
     """Signs cookies and CSRF tokens; unset means `secrets/session.key` in the home."""
     anchor_key: Secret | None = Field(default=None, validation_alias="PURSER_ANCHOR_KEY")
     """Signs anchors; unset means `secrets/anchor.key` in the home."""
+    second_factor_key: Secret | None = Field(default=None, validation_alias="PURSER_SECOND_FACTOR_KEY")
+    """Encrypts the secrets of second factors; unset means `secrets/second-factor.key` in the home."""
+    backup_key: Secret | None = Field(default=None, validation_alias="PURSER_BACKUP_KEY")
+    """Encrypts backups; unset means `secrets/backup.key` in the home."""
     anchor_dir: Folder | None = Field(default=None, validation_alias="PURSER_ANCHOR_DIR")
     """Where anchors are written as files. Unset means `anchors` in the home, on the machine they guard."""
     host: str = Field(default="127.0.0.1", validation_alias="HOST")
@@ -77,6 +81,10 @@ class Settings(BaseSettings):
     """Host names that a request may carry, separated by commas."""
     secure_cookies: bool = Field(default=False, validation_alias="PURSER_SECURE_COOKIES")
     """On where the browser speaks TLS: cookies are then `__Host-` and Secure."""
+    trusted_proxies: int = Field(default=0, validation_alias="PURSER_TRUSTED_PROXIES", ge=0, le=5)
+    """So many proxies stand before the server, whose X-Forwarded headers are then believed."""
+    metrics_token: Secret | None = Field(default=None, validation_alias="PURSER_METRICS_TOKEN")
+    """Whoever shows it as a bearer token may read `/metrics`; unset means that there is no such page."""
 
     balance_min_default: int = Field(default=-10_000, validation_alias="BALANCE_MIN_DEFAULT", le=0)
     """These four are in whole units and set the default level's rules when an operator is created."""

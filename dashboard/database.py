@@ -17,16 +17,23 @@ def ready(*, keep_running: bool = False) -> Iterator[None]:
     The embedded server is started unless DATABASE_URL names another one, and stopped at the end by
     whoever started it, unless others still use it or `keep_running`. Raises PurserError in one line.
     """
-    if settings().database_url is not None:
-        prepare()
-        yield
-    elif keep_running:
+    if settings().database_url is None and keep_running:
         embedded.start(settings().home)
         prepare()
         yield
     else:
-        with embedded.running(settings().home):
+        with reachable():
             prepare()
+            yield
+
+
+@contextmanager
+def reachable() -> Iterator[None]:
+    """The server alone, up for the length of the block, and nothing in the database touched."""
+    if settings().database_url is not None:
+        yield
+    else:
+        with embedded.running(settings().home):
             yield
 
 
@@ -44,7 +51,12 @@ def application() -> Iterator[Flask]:
 
 def prepare() -> None:
     """Set up roles, then migrate if the schema is behind; the server must be up."""
+    ensure_roles()
+    migrate.upgrade(roles.url_for("owner"))
+
+
+def ensure_roles() -> None:
+    """Have the roles, which are the server's and no part of a backup; the server must be up."""
     owner_url = roles.url_for("owner")
     with roles.connect_as_owner(owner_url) as connection:
         roles.ensure(connection, owner_url, keys.database_passwords(settings().home))
-    migrate.upgrade(owner_url)

@@ -31,6 +31,22 @@ def anchor_key(at: Settings | None = None) -> bytes:
     return _read_or_make(at.home / "secrets" / "anchor.key", secrets.token_urlsafe(_ENTROPY_BYTES)).encode()
 
 
+def second_factor_key(at: Settings | None = None) -> str:
+    """What the secrets of second factors are encrypted with. Lost, they must all be set up anew."""
+    at = at or settings()
+    if at.second_factor_key:
+        return at.second_factor_key.get_secret_value()
+    return _read_or_make(at.home / "secrets" / "second-factor.key", secrets.token_urlsafe(_ENTROPY_BYTES))
+
+
+def backup_key(at: Settings | None = None) -> bytes:
+    """What backups are encrypted with. Without it nobody can open them: keep a copy elsewhere."""
+    at = at or settings()
+    if at.backup_key:
+        return at.backup_key.get_secret_value().encode()
+    return _read_or_make(at.home / "secrets" / "backup.key", secrets.token_urlsafe(_ENTROPY_BYTES)).encode()
+
+
 def database_passwords(home: Path) -> dict[str, str]:
     """The password of each database role, by its short name (`app` for `purser_app`)."""
     fresh = json.dumps({name: secrets.token_urlsafe(24) for name in DATABASE_ROLES})

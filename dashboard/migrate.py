@@ -52,6 +52,12 @@ def is_behind(owner_url: str) -> bool:
     return current != head
 
 
+def knows(revision: str) -> bool:
+    """Whether this release has that migration: an older release must not take in a newer database."""
+    scripts = ScriptDirectory.from_config(Config(str(ROOT / "migrations" / "alembic.ini")))
+    return revision in {script.revision for script in scripts.walk_revisions()}
+
+
 def current_revision(owner_url: str) -> str | None:
     """The revision of the database; None if it is empty."""
     with roles.connect_as_owner(owner_url) as connection:

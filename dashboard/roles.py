@@ -83,6 +83,11 @@ def url_on(owner_url: str, role: str, passwords: Mapping[str, str], *, database:
     return _plain(url)
 
 
+def database_of(url: str) -> str:
+    """The name of the database in a URL."""
+    return make_url(url).database or ""
+
+
 def password_of(url: str) -> str:
     """The password in a URL, to be given to a program by its environment."""
     return make_url(url).password or ""

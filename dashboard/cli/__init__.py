@@ -22,7 +22,7 @@ class LazyGroup(click.Group):
         "run": "Start everything: database, worker and web server.",
         "web": "Start the web server alone.",
         "worker": "Start the worker alone: what is done on a schedule.",
-        "db": "The database: upgrade, downgrade, check, url, shell, stop.",
+        "db": "The database: backup, restore, upgrade, downgrade, check, url, shell, stop.",
         "operator": "Create an operator.",
         "staff": "Create a member of staff, or reset a password.",
         "demo": "Fill an empty database with a believable operator.",

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from dashboard import database, embedded, keys, migrate, roles
+from dashboard.cli.db_backup import backup_command, restore_command
 from dashboard.config import settings
 from dashboard.errors import PurserError
 
@@ -84,6 +85,10 @@ def stop() -> None:
         raise PurserError("DATABASE_URL is set: that server is not ours to stop.")
     stopped = embedded.stop(settings().home)
     click.echo("PostgreSQL is stopped." if stopped else "PostgreSQL was not running.")
+
+
+command.add_command(backup_command)
+command.add_command(restore_command)
 
 
 def _drift_on_scratch() -> list[str]:

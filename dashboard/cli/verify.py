@@ -8,7 +8,7 @@ from rich.console import Console
 
 from dashboard import clock, database, db, keys
 from dashboard.config import settings
-from dashboard.services import audit
+from dashboard.services import audit, recovery
 from dashboard.services.findings import Proof
 
 
@@ -29,6 +29,8 @@ def command(*, independent: bool, as_json: bool) -> None:
             independently=independent,
         )
     click.echo(json.dumps(proof.as_json(), indent=2) if as_json else _as_text(proof))
+    for aside in recovery.folders_set_aside(settings().anchor_folder):
+        click.echo(f"A backup was restored once: {aside} holds anchors of what came after it.", err=True)
     if not proof.ok:
         raise click.exceptions.Exit(1)
 

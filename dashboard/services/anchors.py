@@ -234,6 +234,30 @@ def read_files(folder: Path) -> Files:
     return found
 
 
+def number_of(file_name: str) -> int:
+    """The number in the name of an anchor's file; 0 for any other name."""
+    digits = file_name.removeprefix(_PREFIX).removesuffix(".json")
+    return int(digits) if digits.isdecimal() else 0
+
+
+def is_sealed(document: object, *, key: bytes) -> bool:
+    """Whether what stands in a file is an anchor that was sealed with this key."""
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        return False
+    try:
+        due = seal(
+            key,
+            anchor_id=int(document["id"]),
+            taken_at=dt.datetime.fromisoformat(document["taken_at"]),
+            **{name: int(document[name]) for name in ("balances", "entries", "heads")},
+            root=bytes.fromhex(document["root"]),
+            seal_before=bytes.fromhex(document["seal_before"]),
+        )
+        return hmac.compare_digest(due.hex(), str(document["seal"]))
+    except (KeyError, ValueError, TypeError, struct.error):
+        return False
+
+
 def roots(session: Session) -> dict[int, tuple[int, bytes]]:
     """By anchor: how many heads it holds, and the root that follows from them and the anchor before."""
     return {row.id: (row.heads, row.root) for row in session.execute(_ROOTS)}

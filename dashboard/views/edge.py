@@ -12,8 +12,10 @@ from flask import Flask, Response, g, request
 from flask.typing import ResponseReturnValue
 from flask_wtf import CSRFProtect
 from werkzeug.exceptions import BadRequest
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from dashboard import log
+from dashboard.config import settings
 from dashboard.errors import Forbidden
 from dashboard.views import access
 
@@ -24,11 +26,19 @@ csrf = CSRFProtect()
 
 def init_app(app: Flask) -> None:
     """Surround every request of the application."""
+    _believe_proxies(app)
     app.config["WTF_CSRF_CHECK_DEFAULT"] = False  # `_check` does, after it knows who asks
     csrf.init_app(app)
     app.before_request(_begin)
     app.before_request(_check)
     app.after_request(_end)
+
+
+def _believe_proxies(app: Flask) -> None:
+    """Take the address of whoever asks, and whether they speak TLS, from the proxies before us, if any."""
+    count = settings().trusted_proxies
+    if count:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count)  # type: ignore[method-assign]
 
 
 def _begin() -> None:
