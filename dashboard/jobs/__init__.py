@@ -4,6 +4,7 @@ A job is an edge like a view: it owns its transaction. Enqueued within a transac
 that transaction commits.
 """
 
+import threading
 from functools import cache
 
 import procrastinate
@@ -29,9 +30,19 @@ def queue() -> procrastinate.App:
 
 def work() -> None:
     """Do what is due and what is asked for, until SIGINT or SIGTERM."""
-    queue().run_worker(
-        name="purser",
-        concurrency=2,
-        shutdown_graceful_timeout=_GRACE_SECONDS,
-        delete_jobs="successful",
-    )
+    # The queue is also read by commands that need none of this.
+    from dashboard.jobs import ticking  # noqa: PLC0415
+
+    stop = threading.Event()
+    ticker = threading.Thread(target=ticking.keep_ticking, args=(stop,), name="ticking")
+    ticker.start()
+    try:
+        queue().run_worker(
+            name="purser",
+            concurrency=2,
+            shutdown_graceful_timeout=_GRACE_SECONDS,
+            delete_jobs="successful",
+        )
+    finally:
+        stop.set()
+        ticker.join(_GRACE_SECONDS)

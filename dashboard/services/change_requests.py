@@ -75,9 +75,12 @@ def refuse_held(
     )
 
 
-def due(session: Session, *, now: dt.datetime, limit: int = 100) -> list[tuple[int, int]]:
-    """Held changes whose time has come, the longest first: (player id, request id)."""
-    return [(row.player_id, row.id) for row in session.execute(_DUE, {"now": now, "limit": limit})]
+def due(session: Session, *, now: dt.datetime, limit: int = 100) -> list[tuple[int, int, int]]:
+    """Held changes whose time has come, the longest first: (operator id, player id, request id)."""
+    return [
+        (row.operator_id, row.player_id, row.id)
+        for row in session.execute(_DUE, {"now": now, "limit": limit})
+    ]
 
 
 def approve(
@@ -120,18 +123,18 @@ def decline(
     _log(session, row, "change_request.declined", actor=actor, reason=reason, now=now)
 
 
-def lapse(session: Session, *, now: dt.datetime) -> list[int]:
-    """End what has waited too long; returns the players it was about."""
-    return list(session.scalars(_LAPSE, {"now": now}))
+def lapse(session: Session, *, now: dt.datetime) -> list[tuple[int, int]]:
+    """End what has waited too long; returns what it was about: (operator id, player id)."""
+    return [(row.operator_id, row.player_id) for row in session.execute(_LAPSE, {"now": now})]
 
 
 _DUE = text("""
-SELECT player_id, id FROM change_requests
+SELECT operator_id, player_id, id FROM change_requests
 WHERE state = 'held' AND post_at <= :now ORDER BY post_at LIMIT :limit
 """)
 _LAPSE = text("""
 UPDATE change_requests SET state = 'lapsed', ended_at = :now WHERE state = 'waiting' AND lapses_at <= :now
-RETURNING player_id
+RETURNING operator_id, player_id
 """)
 
 

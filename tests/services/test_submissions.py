@@ -13,7 +13,7 @@ from dashboard.models import Balance, ChangeRequest, Operator, VipRule, WalletEn
 from dashboard.models.login import Role
 from dashboard.models.wallet import ChangeType
 from dashboard.services import balances, change_requests, submissions, wallets, withdrawals
-from dashboard.services.actors import Actor
+from dashboard.services.actors import SYSTEM, Actor
 from dashboard.services.changes import ChangeRefused
 from dashboard.services.submissions import Course, Submitted
 from tests import builders
@@ -175,19 +175,19 @@ class TestUndo:
 
     def test_nobody_else_takes_it_back_or_hurries_it(self, session: Session, floor: Floor) -> None:
         done = submit(session, floor, -100_00)
-        named = {"player_id": floor.player, "request_id": done.request_id or 0, "now": NOW}
+        named = {"player_id": floor.player, "request_id": done.request_id or 0}
 
         for act in (change_requests.take_back, change_requests.post_held):
             with pytest.raises(Rejected, match="Only the person who made"):
-                act(session, **named, actor=floor.manager)
+                act(session, **named, actor=floor.manager, now=NOW)
 
     def test_when_its_time_comes_it_is_posted_with_its_key(self, session: Session, floor: Floor) -> None:
         done = submit(session, floor, -100_00, key="once")
 
         assert change_requests.due(session, now=NOW) == []
-        assert change_requests.due(session, now=LATER) == [(floor.player, done.request_id)]
+        assert change_requests.due(session, now=LATER) == [(floor.operator, floor.player, done.request_id)]
         posted = change_requests.post_held(
-            session, player_id=floor.player, request_id=done.request_id or 0, actor=builders.SYSTEM, now=LATER
+            session, player_id=floor.player, request_id=done.request_id or 0, actor=SYSTEM, now=LATER
         )
 
         assert balance(session, floor) == (1_900_00, 0)
@@ -209,12 +209,12 @@ class TestUndo:
         self, session: Session, floor: Floor
     ) -> None:
         done = submit(session, floor, -100_00)
-        named = {"player_id": floor.player, "request_id": done.request_id or 0, "now": LATER}
+        named = {"player_id": floor.player, "request_id": done.request_id or 0}
         wallets.freeze(session, player_id=floor.player, reason="Lost phone", actor=floor.manager, now=NOW)
 
         with pytest.raises(ChangeRefused, match="frozen") as refused, session.begin_nested():
-            change_requests.post_held(session, **named, actor=builders.SYSTEM)
-        change_requests.refuse_held(session, **named, refused=refused.value)
+            change_requests.post_held(session, **named, actor=SYSTEM, now=LATER)
+        change_requests.refuse_held(session, **named, refused=refused.value, now=LATER)
 
         assert (balance(session, floor), state(session, done.request_id)) == ((2_000_00, 0), "refused")
         alert = session.execute(text("SELECT type, assigned_to, peak FROM alerts")).one()
@@ -339,7 +339,9 @@ class TestSecondPerson:
         assert change_requests.lapse(session, now=NOW + dt.timedelta(days=7, seconds=-1)) == []
         with pytest.raises(Conflict, match="lapsed"):
             approve(session, floor, done, floor.manager, now=NOW + dt.timedelta(days=7))
-        assert change_requests.lapse(session, now=NOW + dt.timedelta(days=7)) == [floor.player]
+        assert change_requests.lapse(session, now=NOW + dt.timedelta(days=7)) == [
+            (floor.operator, floor.player)
+        ]
 
     def test_a_reversal_waits_too(self, session: Session, floor: Floor) -> None:
         done = submissions.submit_reversal(
