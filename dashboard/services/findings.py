@@ -22,6 +22,8 @@ class Check(StrEnum):
     ANCHORED = "anchored"
     BALANCE = "balance"
     LIFETIME = "lifetime"
+    PENDING = "pending"
+    REQUEST = "request"
     TRIAL_BALANCE = "trial_balance"
     ANCHOR = "anchor"
 

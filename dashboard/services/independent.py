@@ -27,8 +27,13 @@ FROM wallet_entries ORDER BY player_id, currency, sequence
 """)
 _BALANCES = text("""
 SELECT player_id, currency, operator_id, real, bonus, version, head, deposited, withdrawn, wagered, turnover,
-       won, real_losses, bonus_losses, largest
+       won, real_losses, bonus_losses, largest, pending
 FROM balances ORDER BY player_id, currency
+""")
+_WITHDRAWALS = text("SELECT player_id, currency, state, amount, sequence, id FROM withdrawals")
+_REQUESTS = text("""
+SELECT player_id, currency, state, kind, real_delta, bonus_delta, idempotency_key, sequence, id
+FROM change_requests
 """)
 _HEADS = text("""
 SELECT anchor_id, player_id, currency, version, head FROM anchor_heads
@@ -46,6 +51,11 @@ def check(session: Session, found: Found) -> tuple[int, int]:
     for row in stored.values():
         held[row.operator_id, row.currency] += row.real + row.bonus
     moved: dict[tuple[int, str], int] = defaultdict(int)
+    requests = _Requests(session)
+    for (player_id, currency), row in stored.items():
+        if row.pending != requests.set_aside[player_id, currency]:
+            due = requests.set_aside[player_id, currency]
+            found.add(wording.pending(player_id, currency, row.pending, due))
     entries = 0
     stream = _stream(session, _ENTRIES)
     for (player_id, currency), rows in groupby(stream, lambda row: (row.player_id, row.currency)):
@@ -53,10 +63,12 @@ def check(session: Session, found: Found) -> tuple[int, int]:
         for row in rows:
             moved[row.operator_id, row.currency] += row.real_delta + row.bonus_delta
             journal.read(row, found)
+            requests.compare(row, found)
         entries += journal.entries
         _compare(journal, stored.pop((player_id, currency), None), found)
     for (player_id, currency), balance in stored.items():
         _compare(_Journal(player_id, currency), balance, found)
+    requests.tell_missing(found)
     for operator_id, currency in sorted(held.keys() | moved.keys()):
         whose = operator_id, currency
         if held[whose] != moved[whose]:
@@ -76,6 +88,44 @@ def roots(session: Session) -> dict[int, tuple[int, bytes]]:
             digest.update(anchors.leaf(row.player_id, row.currency, row.version, row.head))
             made[row.anchor_id] = (heads + 1, digest)
     return {anchor_id: (heads, digest.digest()) for anchor_id, (heads, digest) in made.items()}
+
+
+class _Requests:
+    """What change requests and withdrawals set aside, and which entries they say they became."""
+
+    def __init__(self, session: Session) -> None:
+        self.set_aside: dict[tuple[int, str], int] = defaultdict(int)
+        self._became: dict[tuple[int, str, int], list[tuple[str, int, int, int, str | None]]]
+        self._became = defaultdict(list)
+        for row in session.execute(_WITHDRAWALS):
+            if row.state == "requested":
+                self.set_aside[row.player_id, row.currency] += row.amount
+            if row.sequence is not None:
+                self._became[row.player_id, row.currency, row.sequence].append(
+                    ("withdrawal", row.id, -row.amount, 0, None)
+                )
+        for row in session.execute(_REQUESTS):
+            if row.state == "held" and row.real_delta < 0:
+                self.set_aside[row.player_id, row.currency] -= row.real_delta
+            if row.sequence is not None:
+                key = None if row.kind == "payment" else row.idempotency_key
+                self._became[row.player_id, row.currency, row.sequence].append(
+                    (row.kind, row.id, row.real_delta, row.bonus_delta, key)
+                )
+
+    def compare(self, entry: Row[Any], found: Found) -> None:
+        """Whether the entry is what was asked for."""
+        place = entry.player_id, entry.currency, entry.sequence
+        for kind, request_id, *asked in self._became.pop(place, []):
+            key = entry.idempotency_key if asked[2] is not None else None
+            if asked != [entry.real_delta, entry.bonus_delta, key]:
+                found.add(wording.request(*place, kind, request_id))
+
+    def tell_missing(self, found: Found) -> None:
+        """Those whose entry has not come by."""
+        for place, requests in self._became.items():
+            for kind, request_id, *_ in requests:
+                found.add(wording.request(*place, kind, request_id))
 
 
 @dataclass(slots=True)

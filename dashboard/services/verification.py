@@ -147,6 +147,41 @@ WHERE r.reverses IS NOT NULL AND (
 ORDER BY r.player_id, r.currency, r.sequence LIMIT :cap
 """)
 
+# Pending is what withdrawals that are requested and debits that are held have set aside, and nothing else.
+_PENDING = text("""
+SELECT b.operator_id, b.player_id, b.currency, b.pending, coalesce(s.amount, 0) AS due,
+       'pending' AS failed, count(*) OVER () AS total
+FROM balances b
+LEFT JOIN (
+  SELECT player_id, currency, sum(amount) AS amount FROM (
+    SELECT player_id, currency, amount FROM withdrawals WHERE state = 'requested'
+    UNION ALL
+    SELECT player_id, currency, -real_delta FROM change_requests WHERE state = 'held' AND real_delta < 0
+  ) AS set_aside GROUP BY player_id, currency
+) AS s ON s.player_id = b.player_id AND s.currency = b.currency
+WHERE b.pending <> coalesce(s.amount, 0)
+ORDER BY b.player_id, b.currency LIMIT :cap
+""")
+
+# What became an entry is that entry: same key, same amounts; a payment, the whole of its withdrawal.
+_REQUESTS = text("""
+SELECT r.operator_id, r.player_id, r.currency, r.sequence, r.kind, r.id, 'request' AS failed,
+       count(*) OVER () AS total
+FROM (
+  SELECT operator_id, player_id, currency, sequence, kind, id, real_delta, bonus_delta,
+         CASE WHEN kind <> 'payment' THEN idempotency_key END AS key
+  FROM change_requests WHERE sequence IS NOT NULL
+  UNION ALL
+  SELECT operator_id, player_id, currency, sequence, 'withdrawal', id, -amount, 0, NULL
+  FROM withdrawals WHERE sequence IS NOT NULL
+) AS r
+LEFT JOIN wallet_entries e
+  ON e.player_id = r.player_id AND e.currency = r.currency AND e.sequence = r.sequence
+WHERE (r.real_delta, r.bonus_delta, coalesce(r.key, e.idempotency_key))
+  IS DISTINCT FROM (e.real_delta, e.bonus_delta, e.idempotency_key)
+ORDER BY r.player_id, r.currency, r.sequence LIMIT :cap
+""")
+
 _TRIAL_BALANCE = text("""
 SELECT operator_id, currency, coalesce(b.held, 0) AS held, coalesce(h.moved, 0) AS moved,
        coalesce(b.balances, 0) AS balances, coalesce(h.entries, 0) AS entries
@@ -217,6 +252,8 @@ def _check(session: Session, found: Found) -> tuple[int, int]:
         counts = _check_trial_balance(session, found)
         _take(found, session.execute(_REVERSALS, {"cap": CAP}).all())
         _take(found, session.execute(_BALANCES, {"cap": CAP}).all())
+        _take(found, session.execute(_PENDING, {"cap": CAP}).all())
+        _take(found, session.execute(_REQUESTS, {"cap": CAP}).all())
         for walk in walks:
             _take(found, walk.result())
     return counts
@@ -302,6 +339,8 @@ _WORDS: Mapping[Check, Callable[[Row[Any]], Finding]] = {
     Check.REVERSAL: lambda row: wording.reversal(row.player_id, row.currency, row.sequence, row.reverses),
     Check.BALANCE: _balance,
     Check.LIFETIME: _lifetime,
+    Check.PENDING: lambda row: wording.pending(row.player_id, row.currency, row.pending, int(row.due)),
+    Check.REQUEST: lambda row: wording.request(row.player_id, row.currency, row.sequence, row.kind, row.id),
 }
 
 

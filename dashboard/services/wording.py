@@ -99,6 +99,21 @@ def lifetime(player_id: int, currency: str, stored: Mapping[str, Any], due: Mapp
     return Finding(Check.LIFETIME, message, player_id=player_id, currency=currency)
 
 
+def pending(player_id: int, currency: str, stored: int, due: int) -> Finding:
+    """What is pending is not what is set aside."""
+    shown, right = (money.show(amount, currency) for amount in (stored, due))
+    message = f"Pending of player {player_id} in {currency} is {shown}, by what is set aside {right}."
+    return Finding(Check.PENDING, message, player_id=player_id, currency=currency)
+
+
+def request(player_id: int, currency: str, sequence: int, kind: str, request_id: int) -> Finding:
+    """A request says that it became an entry which is another one."""
+    message = (
+        f"Entry {sequence} of player {player_id} in {currency} is not what {kind} {request_id} asked for."
+    )
+    return Finding(Check.REQUEST, message, player_id=player_id, currency=currency, sequence=sequence)
+
+
 def trial_balance(operator_id: int, currency: str, held: int, moved: int) -> Finding:
     """What players hold is not what the house accounts gave them."""
     message = (

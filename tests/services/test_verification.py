@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from dashboard.models.wallet import ChangeType
-from dashboard.services import anchors, chain, findings, verification
+from dashboard.services import anchors, chain, findings, submissions, verification, withdrawals
 from dashboard.services.findings import Check, Finding, Proof
 from tests import builders
 from tests.conftest import database_url, drop_database
@@ -217,6 +217,44 @@ def test_a_lifetime_sum(ledger, column):
     ledger.edit(f"UPDATE balances SET {column} = {column} + 5 {BALANCE}")
     finding = cause(found(ledger), ledger, Check.LIFETIME, "The lifetime sums of {p} are not those")
     assert "0.05" in finding.message or column in {"deposited", "withdrawn", "largest"}
+
+
+def test_pending_that_nothing_has_set_aside(ledger):
+    ledger.edit(f"UPDATE balances SET pending = 5 {BALANCE}")
+    cause(found(ledger), ledger, Check.PENDING, r"Pending of {p} is 0\.05, by what is set aside 0\.00")
+
+
+def test_a_withdrawal_and_a_held_debit_are_pending(ledger):
+    operator = ledger.transact(lambda session: builders.make_operator(session, undo_seconds=30))
+    agent = ledger.transact(lambda session: builders.make_actor(session, operator_id=operator))
+    player = ledger.transact(
+        lambda session: builders.make_player(session, operator_id=operator, balance_minor=100_00)
+    )
+    withdrawal = builders.change_request(player, -10_00, ChangeType.WITHDRAWAL)
+    held = builders.change_request(player, -5_00)
+    ledger.transact(
+        lambda session: withdrawals.request(session, request=withdrawal, actor=agent, now=builders.NOW)
+    )
+    ledger.transact(lambda session: submissions.submit(session, request=held, actor=agent, now=builders.NOW))
+
+    assert ledger.prove().ok
+    assert ledger.prove(independently=True).ok
+    ledger.edit("UPDATE change_requests SET state = 'taken_back', ended_at = now()")
+    assert [finding.check for finding in found(ledger).findings] == [Check.PENDING]
+
+
+def test_a_request_that_became_another_entry(ledger):
+    ledger.transact(builders.make_login)
+    ledger.edit(
+        f"""
+        INSERT INTO change_requests (player_id, operator_id, kind, currency, change_type, real_delta, reason,
+          idempotency_key, fingerprint, state, requested_by, requested_at, post_at, ended_at, sequence)
+        SELECT player_id, operator_id, 'change', currency, 'adjustment', 1, 'x', 'other',
+          decode(repeat('00', 32), 'hex'), 'posted', (SELECT min(id) FROM logins), now(), now(), now(), 1
+        FROM wallet_entries {BALANCE} AND sequence = 1
+        """
+    )
+    cause(found(ledger), ledger, Check.REQUEST, "Entry 1 of {p} is not what change 1 asked for", sequence=1)
 
 
 def test_a_balance_that_is_gone(ledger):
