@@ -32,6 +32,7 @@ def app() -> Iterator[Flask]:
         },
     )
     yield made
+    made.extensions["live"].close()
     with made.app_context():
         alchemy.engine.dispose()
     drop_database(name)
