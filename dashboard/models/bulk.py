@@ -6,7 +6,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index,
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dashboard.db import Base
-from dashboard.models.columns import Id, Instant, one_of
+from dashboard.models.columns import Digest, Id, Instant, one_of
 
 
 class BulkMode(StrEnum):
@@ -19,8 +19,10 @@ class BulkMode(StrEnum):
 class BulkState(StrEnum):
     """Where a run is."""
 
+    CHECKING = "checking"
+    """Its rows are read, and being rehearsed."""
     CHECKED = "checked"
-    """Every row has been read and rehearsed; nothing is posted."""
+    """Every row has been rehearsed; nothing is posted."""
     POSTING = "posting"
     DONE = "done"
     CANCELLED = "cancelled"
@@ -29,7 +31,10 @@ class BulkState(StrEnum):
 class BulkRowState(StrEnum):
     """What became of one row."""
 
+    READ = "read"
+    """Not rehearsed yet."""
     READY = "ready"
+    """Rehearsed, with nothing said against it."""
     REFUSED = "refused"
     POSTED = "posted"
     WAITING = "waiting"
@@ -47,9 +52,13 @@ class BulkRun(Base):
     made_at: Mapped[Instant]
     mode: Mapped[str | None]
     """Chosen when posting begins."""
-    state: Mapped[str] = mapped_column(server_default=text("'checked'"))
+    state: Mapped[str] = mapped_column(server_default=text("'checking'"))
     name: Mapped[str]
-    """The name of the file, or what the maker called it."""
+    """The name of the file, or `Pasted list`."""
+    digest: Mapped[Digest]
+    """SHA-256 over all that its rows say: the same list a second time has the same one."""
+    amounts_meant: Mapped[bool] = mapped_column(server_default=text("false"))
+    """The maker has confirmed the unusually large amounts."""
     started_at: Mapped[Instant | None]
     ended_at: Mapped[Instant | None]
 
@@ -57,10 +66,13 @@ class BulkRun(Base):
         one_of("mode", BulkMode),
         one_of("state", BulkState),
         CheckConstraint("length(name) BETWEEN 1 AND 200", name="name"),
-        CheckConstraint("(state IN ('checked', 'cancelled')) OR mode IS NOT NULL", name="mode_chosen"),
+        CheckConstraint("state NOT IN ('posting', 'done') OR mode IS NOT NULL", name="mode_chosen"),
+        CheckConstraint("octet_length(digest) = 32", name="digest"),
         CheckConstraint("(state IN ('done', 'cancelled')) = (ended_at IS NOT NULL)", name="ended_at"),
         # The list of runs, newest first.
         Index("ix_bulk_runs_operator_id_id", "operator_id", "id"),
+        # Whether the same list was posted before.
+        Index("ix_bulk_runs_operator_id_digest", "operator_id", "digest"),
     )
 
 
@@ -72,7 +84,7 @@ class BulkRow(Base):
     run_id: Mapped[int] = mapped_column(ForeignKey("bulk_runs.id"), primary_key=True, autoincrement=False)
     line: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     typed: Mapped[str]
-    """The line itself."""
+    """The cells as they were typed, with tabs between them: player, amount, currency, type, reason."""
     player_id: Mapped[int | None]
     currency: Mapped[str | None]
     change_type: Mapped[str | None]
@@ -80,7 +92,14 @@ class BulkRow(Base):
     reason: Mapped[str | None]
     state: Mapped[str]
     message: Mapped[str | None]
-    """Why it was refused, or what it waits for."""
+    """Why it was refused."""
+    waits: Mapped[bool] = mapped_column(server_default=text("false"))
+    """The rehearsal says that a second person will be asked."""
+    largest: Mapped[int | None]
+    """The largest amount before, in minor units, where this one is unusually larger; NULL elsewhere."""
+    real_before: Mapped[int | None]
+    """As rehearsed; of a posted row as it was. In minor units."""
+    real_after: Mapped[int | None]
     sequence: Mapped[int | None]
     request_id: Mapped[int | None]
 

@@ -86,19 +86,23 @@ def create_tables() -> None:
         sa.Column("made_by", sa.BigInteger(), nullable=False),
         sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("mode", sa.Text(), nullable=True),
-        sa.Column("state", sa.Text(), server_default=sa.text("'checked'"), nullable=False),
+        sa.Column("state", sa.Text(), server_default=sa.text("'checking'"), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("amounts_meant", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.CheckConstraint(
-            "(state IN ('checked', 'cancelled')) OR mode IS NOT NULL", name=op.f("ck_bulk_runs_mode_chosen")
+            "state NOT IN ('posting', 'done') OR mode IS NOT NULL", name=op.f("ck_bulk_runs_mode_chosen")
         ),
         sa.CheckConstraint(
             "(state IN ('done', 'cancelled')) = (ended_at IS NOT NULL)", name=op.f("ck_bulk_runs_ended_at")
+        sa.CheckConstraint("octet_length(digest) = 32", name=op.f("ck_bulk_runs_digest")),
         ),
         sa.CheckConstraint("mode IN ('all_or_nothing', 'best_effort')", name=op.f("ck_bulk_runs_mode")),
         sa.CheckConstraint(
-            "state IN ('checked', 'posting', 'done', 'cancelled')", name=op.f("ck_bulk_runs_state")
+            "state IN ('checking', 'checked', 'posting', 'done', 'cancelled')",
+            name=op.f("ck_bulk_runs_state"),
         ),
         sa.CheckConstraint("length(name) BETWEEN 1 AND 200", name=op.f("ck_bulk_runs_name")),
         sa.ForeignKeyConstraint(["made_by"], ["logins.id"], name=op.f("fk_bulk_runs_made_by")),
@@ -108,6 +112,7 @@ def create_tables() -> None:
     op.create_index("ix_bulk_runs_operator_id_id", "bulk_runs", ["operator_id", "id"], unique=False)
     op.create_table(
         "one_time_links",
+    op.create_index("ix_bulk_runs_operator_id_digest", "bulk_runs", ["operator_id", "digest"], unique=False)
         sa.Column("token_hash", sa.LargeBinary(), nullable=False),
         sa.Column("login_id", sa.BigInteger(), nullable=False),
         sa.Column("purpose", sa.Text(), nullable=False),
@@ -235,13 +240,17 @@ def create_tables() -> None:
         sa.Column("message", sa.Text(), nullable=True),
         sa.Column("sequence", sa.BigInteger(), nullable=True),
         sa.Column("request_id", sa.BigInteger(), nullable=True),
+        sa.Column("waits", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("largest", sa.BigInteger(), nullable=True),
+        sa.Column("real_before", sa.BigInteger(), nullable=True),
+        sa.Column("real_after", sa.BigInteger(), nullable=True),
         sa.CheckConstraint("(state = 'posted') = (sequence IS NOT NULL)", name=op.f("ck_bulk_rows_sequence")),
         sa.CheckConstraint(
             "(state = 'waiting') = (request_id IS NOT NULL)", name=op.f("ck_bulk_rows_request_id")
         ),
         sa.CheckConstraint("state <> 'refused' OR message IS NOT NULL", name=op.f("ck_bulk_rows_message")),
         sa.CheckConstraint(
-            "state IN ('ready', 'refused', 'posted', 'waiting')", name=op.f("ck_bulk_rows_state")
+            "state IN ('read', 'ready', 'refused', 'posted', 'waiting')", name=op.f("ck_bulk_rows_state")
         ),
         sa.CheckConstraint("line > 0", name=op.f("ck_bulk_rows_line")),
         sa.ForeignKeyConstraint(["player_id"], ["players.id"], name=op.f("fk_bulk_rows_player_id")),
