@@ -88,16 +88,16 @@ def create_tables() -> None:
         sa.Column("mode", sa.Text(), nullable=True),
         sa.Column("state", sa.Text(), server_default=sa.text("'checking'"), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.Column("amounts_meant", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
             "state NOT IN ('posting', 'done') OR mode IS NOT NULL", name=op.f("ck_bulk_runs_mode_chosen")
         ),
+        sa.CheckConstraint("octet_length(digest) = 32", name=op.f("ck_bulk_runs_digest")),
         sa.CheckConstraint(
             "(state IN ('done', 'cancelled')) = (ended_at IS NOT NULL)", name=op.f("ck_bulk_runs_ended_at")
-        sa.CheckConstraint("octet_length(digest) = 32", name=op.f("ck_bulk_runs_digest")),
         ),
         sa.CheckConstraint("mode IN ('all_or_nothing', 'best_effort')", name=op.f("ck_bulk_runs_mode")),
         sa.CheckConstraint(
@@ -110,9 +110,9 @@ def create_tables() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_bulk_runs")),
     )
     op.create_index("ix_bulk_runs_operator_id_id", "bulk_runs", ["operator_id", "id"], unique=False)
+    op.create_index("ix_bulk_runs_operator_id_digest", "bulk_runs", ["operator_id", "digest"], unique=False)
     op.create_table(
         "one_time_links",
-    op.create_index("ix_bulk_runs_operator_id_digest", "bulk_runs", ["operator_id", "digest"], unique=False)
         sa.Column("token_hash", sa.LargeBinary(), nullable=False),
         sa.Column("login_id", sa.BigInteger(), nullable=False),
         sa.Column("purpose", sa.Text(), nullable=False),
@@ -238,12 +238,12 @@ def create_tables() -> None:
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("message", sa.Text(), nullable=True),
-        sa.Column("sequence", sa.BigInteger(), nullable=True),
-        sa.Column("request_id", sa.BigInteger(), nullable=True),
         sa.Column("waits", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("largest", sa.BigInteger(), nullable=True),
         sa.Column("real_before", sa.BigInteger(), nullable=True),
         sa.Column("real_after", sa.BigInteger(), nullable=True),
+        sa.Column("sequence", sa.BigInteger(), nullable=True),
+        sa.Column("request_id", sa.BigInteger(), nullable=True),
         sa.CheckConstraint("(state = 'posted') = (sequence IS NOT NULL)", name=op.f("ck_bulk_rows_sequence")),
         sa.CheckConstraint(
             "(state = 'waiting') = (request_id IS NOT NULL)", name=op.f("ck_bulk_rows_request_id")
