@@ -7,7 +7,7 @@ from dashboard.models.login import Role
 OWN_SESSION = "session:own"
 """What everybody signed in may: see and end their own sessions."""
 
-_READING = frozenset({OWN_SESSION, "desk:view", "players:view", "alerts:view"})
+_READING = frozenset({OWN_SESSION, "desk:view", "players:view", "alerts:view", "approvals:view"})
 _AGENT = _READING | {
     "players:note",
     "balances:adjust",
@@ -21,6 +21,7 @@ _MANAGER = _AGENT | {
     "approvals:decide",
     "audit:view",
     "balances:override",
+    "data:export",
     "vip:view",
     "wallets:close",
 }
@@ -28,8 +29,8 @@ _MANAGER = _AGENT | {
 VERBS_BY_ROLE: Mapping[Role, frozenset[str]] = {
     Role.AGENT: _AGENT,
     Role.MANAGER: _MANAGER,
-    Role.ADMIN: _MANAGER | {"vip:edit", "audit:verify"},
-    Role.AUDITOR: _READING | {"vip:view", "audit:view", "audit:verify"},
+    Role.ADMIN: _MANAGER | {"vip:edit", "audit:verify", "staff:view", "staff:edit"},
+    Role.AUDITOR: _READING | {"vip:view", "audit:view", "audit:verify", "staff:view", "data:export"},
     Role.PARTNER: frozenset({OWN_SESSION, "earnings:view"}),
 }
 

@@ -109,7 +109,7 @@ SCREENS = (
         adjust_and_post("withdrawal", "9,000,000.00", "Payout asked for by phone"),
     ),
     Screen("player-filters", "agent", "/players/{player}", press(".filters summary")),
-    Screen("player-filtered", "agent", "/players/{player}?change_type=deposit&least=20&at=2026-01-01T12:00"),
+    Screen("player-filtered", "agent", "/players/{player}?change_type=deposit&least=20"),
     Screen("player-none", "agent", "/players/{player}?least=99999999"),
     Screen("player-limits", "agent", "/players/{player}?tab=limits"),
     Screen("player-alerts", "agent", "/players/{player}?tab=alerts"),
@@ -146,7 +146,18 @@ SCREENS = (
     Screen("audit-none", "auditor", "/audit?q=nothing-of-this-name"),
     Screen("trial-balance", "auditor", "/audit/trial-balance"),
     Screen("earnings", "partner", "/earnings"),
-    Screen("sessions", "agent", "/account"),
+    Screen("account", "agent", "/account"),
+    Screen("second-factor", "auditor", "/account/second-factor"),
+    Screen("second-factor-key", "auditor", "/account/second-factor", press("main .is-primary")),
+    Screen("second-factor-removal", "agent", "/account/second-factor/removal"),
+    Screen("recovery-codes", "agent", "/account/recovery-codes/renewal"),
+    Screen("link-over", None, "/one-time-link?token=nothing", status=410),
+    Screen("staff", "admin", "/staff"),
+    Screen("staff-invitation", "admin", "/staff/new"),
+    Screen("staff-member", "admin", "/staff/{member}"),
+    Screen("staff-member-read-only", "auditor", "/staff/{member}"),
+    Screen("staff-act", "admin", "/staff/{member}/deactivation"),
+    Screen("staff-act-dialog", "admin", "/staff/{member}", open_dialog("a[href$='/deactivation']")),
     Screen("user-menu", "agent", "/account", press(".user-button")),
     Screen("navigation", "agent", "/account", press(".menu-button"), widths=(NARROW,)),
     Screen("shortcuts", "agent", "/players/{player}", lambda page: page.keyboard.press("?")),
@@ -172,7 +183,7 @@ def sign_in(context: "BrowserContext", url: str, email: str, password: str = DEM
 
 
 def find_subjects(context: "BrowserContext", url: str) -> dict[str, str]:
-    """Whom the addresses are about, as the manager of this desk finds them. Raises LookupError."""
+    """Whom the addresses are about, as the admin of this desk finds them. Raises LookupError."""
     page = context.new_page()
     found = {
         "player": _first_player(page, url, "status=active&alerts=y&level=platinum", "status=active&alerts=y"),
@@ -181,11 +192,19 @@ def find_subjects(context: "BrowserContext", url: str) -> dict[str, str]:
     }
     page.goto(f"{url}/alerts")
     acknowledgement = page.locator("a[href*='/acknowledgement']").first.get_attribute("href")
+    page.goto(f"{url}/staff")
+    member = page.locator("#staff tr:has-text('Manager') th a").first.get_attribute("href")
     page.goto(f"{url}/players/{found['player']}")
     entry = page.locator(".entry-link").first.get_attribute("href")
     page.close()
     *_rest, currency, sequence = (entry or "").split("/")
-    return {**found, "acknowledgement": acknowledgement or "", "currency": currency, "entry": sequence}
+    return {
+        **found,
+        "member": (member or "").rpartition("/")[2],
+        "acknowledgement": acknowledgement or "",
+        "currency": currency,
+        "entry": sequence,
+    }
 
 
 def show(page: "Page", url: str, screen: Screen, subjects: Mapping[str, str]) -> None:

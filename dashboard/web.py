@@ -5,14 +5,16 @@ from typing import Any
 
 from flask import Flask
 from jinja2 import StrictUndefined
+from sqlalchemy import NullPool
 from whitenoise import WhiteNoise
 
 from dashboard import keys, roles
 from dashboard import live as live_updates
 from dashboard.config import ROOT, settings
-from dashboard.db import alchemy
+from dashboard.db import EXPORTS, alchemy
 from dashboard.views import (
     access,
+    alert_acts,
     alerts,
     audit,
     auth,
@@ -22,27 +24,37 @@ from dashboard.views import (
     edge,
     errors,
     explain,
+    exports,
     headers,
     health,
+    links,
     lists,
     live,
+    metrics,
     player_list,
     players,
     presenting,
+    second_factor,
+    staff,
     vip_rules,
     wallets,
 )
 
 BLUEPRINTS = (
     auth.bp,
+    second_factor.bp,
+    links.bp,
     desk.bp,
     player_list.bp,
     players.bp,
     wallets.bp,
     explain.bp,
+    exports.bp,
     alerts.bp,
+    alert_acts.bp,
     vip_rules.bp,
     audit.bp,
+    staff.bp,
     earnings.bp,
     health.bp,
     live.bp,
@@ -67,8 +79,10 @@ def create_app(**overrides: Any) -> Flask:
     lists.init_app(app)
     converters.init_app(app)
     live_updates.init_app(app)
+    exports.init_app(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
+    metrics.init_app(app)
     access.check_routes(app)
     _serve_files(app)
     return app
@@ -76,9 +90,18 @@ def create_app(**overrides: Any) -> Flask:
 
 def _configuration(overrides: dict[str, Any]) -> dict[str, Any]:
     at = settings()
+    url = overrides.get("SQLALCHEMY_DATABASE_URI") or roles.url_for("app")
     return {
         "SECRET_KEY": overrides.get("SECRET_KEY") or keys.session_key(),
-        "SQLALCHEMY_DATABASE_URI": overrides.get("SQLALCHEMY_DATABASE_URI") or roles.url_for("app"),
+        "SQLALCHEMY_DATABASE_URI": url,
+        "SQLALCHEMY_BINDS": {
+            EXPORTS: {
+                "url": url,
+                "poolclass": NullPool,
+                "hide_parameters": True,
+                "connect_args": {"connect_timeout": 3, "application_name": "purser-export"},
+            }
+        },
         "SQLALCHEMY_ENGINE_OPTIONS": {
             "pool_size": REQUEST_THREADS,
             "max_overflow": 5,

@@ -56,7 +56,7 @@ def _take(browser: "Browser", url: str, wanted: list[screens.Screen], folder: Pa
                 screens.sign_in(people[role], url, screens.email_of(role))
         return people[role]
 
-    subjects = screens.find_subjects(person("manager"), url)
+    subjects = screens.find_subjects(person("admin"), url)
     for screen in wanted:
         page = person(screen.role).new_page()
         page.set_viewport_size({"width": screen.widths[0], "height": screens.HEIGHT})

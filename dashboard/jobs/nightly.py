@@ -1,4 +1,4 @@
-"""What is done once a day: an anchor for the day that ended, and proof that nothing differs."""
+"""What is done once a day: an anchor for the day that ended, proof that nothing differs, tidying up."""
 
 import procrastinate
 
@@ -32,3 +32,14 @@ def verify(timestamp: int) -> None:
         audit.verify_and_record(
             db.reading, db.transact, key=keys.anchor_key(), folder=settings().anchor_folder, now=clock.now()
         )
+
+
+@tasks.periodic(cron="40 3 * * *")
+@tasks.task(name="purge", queueing_lock="purge", retry=_RETRY)
+def purge(timestamp: int) -> None:
+    """Delete what sign-ins leave behind, at 03:40 UTC: sessions that are over, and addresses gone quiet."""
+    from dashboard.services import addresses, sessions  # noqa: PLC0415 - as above
+
+    with application().app_context(), db.writing() as session:
+        sessions.forget(session, now=clock.now())
+        addresses.forget_stale(session, now=clock.now())

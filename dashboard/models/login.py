@@ -36,6 +36,8 @@ class Login(Base):
     failures: Mapped[int] = mapped_column(server_default=text("0"))
     """Wrong passwords in a row; ten lock the login."""
     locked_until: Mapped[Instant | None]
+    last_seen_at: Mapped[Instant | None]
+    """Moves with the sessions' `seen_at`, and outlives them."""
     created_at: Mapped[Instant]
 
     __table_args__ = (

@@ -3,11 +3,11 @@
 import datetime as dt
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import not_, select
 from sqlalchemy.orm import Session
 
 from dashboard.models import SignInSession
-from dashboard.services.sign_in import ABSOLUTE, IDLE
+from dashboard.services import sessions
 
 
 @dataclass(frozen=True)
@@ -20,17 +20,15 @@ class SessionRow:
     address: str
     """Empty where it is not known."""
     device: str
+    awaits_code: bool
+    """Somebody knew the password, and has not entered the code of the second factor."""
 
 
 def list_sessions(session: Session, *, login_id: int, now: dt.datetime) -> list[SessionRow]:
     """The login's sessions that are not over, last seen first."""
     rows = session.scalars(
         select(SignInSession)
-        .where(
-            SignInSession.login_id == login_id,
-            SignInSession.seen_at > now - IDLE,
-            SignInSession.started_at > now - ABSOLUTE,
-        )
+        .where(SignInSession.login_id == login_id, not_(sessions.is_over(now)))
         .order_by(SignInSession.seen_at.desc(), SignInSession.id_hash)
     )
     return [
@@ -40,6 +38,7 @@ def list_sessions(session: Session, *, login_id: int, now: dt.datetime) -> list[
             seen_at=row.seen_at,
             address=str(row.address or ""),
             device=device(row.user_agent),
+            awaits_code=row.awaits_second_factor,
         )
         for row in rows
     ]

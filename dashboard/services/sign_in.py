@@ -1,4 +1,4 @@
-"""Signing in and out, and what a signed-in browser is known by.
+"""Signing in: a password, and a code where the login has a second factor.
 
 An attempt has three steps, so that no lock and no connection is held while a hash is computed, and so
 that guesses sent at once are each counted before any of them is judged:
@@ -7,49 +7,26 @@ that guesses sent at once are each counted before any of them is judged:
 2. `Attempt.fits` computes one hash, whether or not there is such an account;
 3. `finish` takes the failure back and opens a session, or writes down that it failed.
 
-The answer never tells an unknown account, a wrong password and a locked login apart.
+The answer never tells an unknown account, a wrong password and a locked login apart. A login with a second
+factor gets a session that waits for its code; only the code forgives the failures before, or whoever
+knows the password could guess codes for ever.
 """
 
 import datetime as dt
-import hashlib
-import ipaddress
-import math
-import secrets
 from dataclasses import dataclass
-from typing import Any, cast
 
-from sqlalchemy import (
-    ColumnElement,
-    CursorResult,
-    Result,
-    Row,
-    and_,
-    case,
-    delete,
-    exists,
-    or_,
-    select,
-    text,
-    update,
-)
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import ColumnElement, Row, and_, case, exists, func, literal, or_, select, update
+from sqlalchemy.orm import Session
 
-from dashboard.errors import NotFound, PurserError, Rejected
-from dashboard.models import Login, Operator, SignInAddress, SignInSession
+from dashboard.errors import Rejected
+from dashboard.models import Login, SecondFactor
 from dashboard.models.login import Role
-from dashboard.services import passwords, staff_log
+from dashboard.services import addresses, passwords, second_factor, sessions, staff_log
 from dashboard.services.actors import Actor
+from dashboard.services.sessions import SignedIn, Step
 
 FAILURES_MAX = 10
 LOCK = dt.timedelta(minutes=30)
-IDLE = dt.timedelta(minutes=30)
-ABSOLUTE = dt.timedelta(hours=12)
-SEEN_EVERY = dt.timedelta(minutes=1)
-ADDRESS_FAILURES_MAX = 20
-ADDRESS_CALMS = dt.timedelta(seconds=45)
-"""One failure of an address is forgotten in this time: twenty in fifteen minutes."""
-
-_USER_AGENT_LENGTH_MAX = 300
 
 
 class SignInRefused(Rejected):
@@ -62,37 +39,25 @@ class SignInRefused(Rejected):
         )
 
 
-class TooManyAttempts(PurserError):
-    """Too many failures came from this address of late; nothing was judged."""
+class PasswordAgainRefused(Rejected):
+    """The password that somebody signed in was asked for is wrong."""
 
-    def __init__(self, retry_after_seconds: int) -> None:
-        super().__init__("Too many sign-ins from this network failed. Wait a moment, then try again.")
-        self.retry_after_seconds = retry_after_seconds
-
-
-@dataclass(frozen=True)
-class OperatorFacts:
-    """What every page says about the operator."""
-
-    id: int
-    slug: str
-    name: str
-    currency: str
-    timezone: str
-    money: str
-    """`play` or `real`."""
-    has_demo_sign_ins: bool
-    """Somebody can still sign in with the published demo password."""
+    def __init__(self) -> None:
+        super().__init__(
+            "That is not your password. After ten wrong ones a sign-in rests for 30 minutes.",
+            field="password",
+        )
 
 
-@dataclass(frozen=True)
-class SignedIn:
-    """A browser that has a session: who it is and for whom they work."""
+class CodeRefused(Rejected):
+    """The one answer to every code that is wrong, used already, or came while the login was locked."""
 
-    actor: Actor
-    operator: OperatorFacts
-    session_key: str
-    """SHA-256 of the session's id in hex: names it without opening it."""
+    def __init__(self) -> None:
+        super().__init__(
+            "That code does not fit, or was used already: wait for the next one. After ten wrong codes a"
+            " sign-in rests for 30 minutes.",
+            field="code",
+        )
 
 
 @dataclass(frozen=True)
@@ -101,6 +66,9 @@ class Opened:
 
     session_id: str
     actor: Actor
+    step: Step | None = None
+    recovery_codes_left: int | None = None
+    """How many are left after one was used to sign in; None where none was."""
 
 
 @dataclass(frozen=True)
@@ -130,14 +98,117 @@ def begin(
 
     Commit before the password is looked at: of many guesses at once, none is then uncounted.
     """
+    whose = Login.email == email.strip().lower()
+    return _begin(session, whose, addresses.kept(address), request_id, now)
+
+
+def begin_again(session: Session, *, actor: Actor, now: dt.datetime) -> Attempt:
+    """The same for somebody who is signed in and is asked for the password once more."""
+    return _begin(session, Login.id == actor.id, actor.address, actor.request_id, now)
+
+
+def finish(
+    session: Session, attempt: Attempt, *, fits: bool, user_agent: str, now: dt.datetime
+) -> Opened | None:
+    """Open a session and return it, or None when the attempt failed; both are logged.
+
+    A login with a second factor gets one that waits for the code (`Opened.step`). A failure is returned,
+    not raised: it has to be committed.
+    """
+    login = _absolve(session, attempt, now) if fits else None
+    if login is None:
+        _record_failure(session, attempt, now)
+        return None
+    addresses.forgive(session, attempt.address)
+    sessions.forget(session, now=now, login_id=login.id)
+    session_id = sessions.start(
+        session,
+        login_id=login.id,
+        address=attempt.address,
+        user_agent=user_agent,
+        awaits_second_factor=login.has_factor,
+        now=now,
+    )
+    actor = Actor(
+        id=login.id,
+        operator_id=login.operator_id,
+        role=Role(login.role),
+        name=login.name,
+        address=attempt.address,
+        request_id=attempt.request_id,
+    )
+    if login.has_factor:
+        return Opened(session_id, actor, step=Step.CODE)
+    staff_log.record(session, actor, "session.started", now=now)
+    return Opened(session_id, actor)
+
+
+def finish_again(session: Session, attempt: Attempt, *, fits: bool, now: dt.datetime) -> bool:
+    """Whether the password of somebody signed in was right; a failure counts, and is logged."""
+    if fits and _absolve(session, attempt, now) is not None:
+        addresses.forgive(session, attempt.address)
+        return True
+    _record_failure(session, attempt, now)
+    return False
+
+
+def enter_code(
+    session: Session, waiting: SignedIn, *, code: str, key: str, now: dt.datetime
+) -> Opened | None:
+    """Open the session that waits for this code, under a new id; None when the code does not fit.
+
+    Counted like a password, before it is judged. The login stays locked until the transaction ends, so that
+    codes sent at once are judged one after the other. Raises TooManyAttempts, and NotFound when the session
+    waits no more. A failure is returned, not raised: it has to be committed.
+    """
+    actor = waiting.actor
+    addresses.count(session, actor.address, now=now)
+    admitted = _count(session, Login.id == actor.id, now)
+    # Asked under the login's lock: a form that was sent twice is no failure.
+    sessions.require_waiting(session, waiting)
+    used = (
+        second_factor.use(session, login_id=actor.id, code=code, key=key, now=now)
+        if admitted is not None
+        else None
+    )
+    if used is None:
+        attempt = Attempt(
+            login_id=actor.id,
+            operator_id=actor.operator_id,
+            password_hash="",
+            admitted=admitted is not None,
+            locks=admitted is not None and admitted.failures >= FAILURES_MAX,
+            address=actor.address,
+            request_id=actor.request_id,
+        )
+        _record_failure(session, attempt, now, "second_factor.failed")
+        return None
+    session_id = sessions.renew(session, waiting)
+    session.execute(
+        update(Login).where(Login.id == actor.id).values(failures=0, locked_until=None, last_seen_at=now)
+    )
+    addresses.forgive(session, actor.address)
+    if used.recovery_codes_left is not None:
+        details = {"left": used.recovery_codes_left}
+        staff_log.record(session, actor, "second_factor.recovery_code_used", details=details, now=now)
+    staff_log.record(session, actor, "session.started", details={"second_factor": True}, now=now)
+    return Opened(session_id, actor, recovery_codes_left=used.recovery_codes_left)
+
+
+def _begin(
+    session: Session,
+    whose: ColumnElement[bool],
+    address: str | None,
+    request_id: str | None,
+    now: dt.datetime,
+) -> Attempt:
     decoy = passwords.decoy()
-    address = address_of(address)
-    _count_on_address(session, address, now)
-    row = _count_on_login(session, email, now)
+    addresses.count(session, address, now=now)
+    row = _count(session, whose, now)
     known = (
         row
         or session.execute(
-            select(Login.id, Login.operator_id, Login.password_hash).where(Login.email == _folded(email))
+            select(Login.id, Login.operator_id, Login.password_hash).where(whose)
         ).one_or_none()
     )
     return Attempt(
@@ -151,186 +222,13 @@ def begin(
     )
 
 
-def finish(
-    session: Session, attempt: Attempt, *, fits: bool, user_agent: str, now: dt.datetime
-) -> Opened | None:
-    """Open a session and return it, or None when the attempt failed; both are logged.
-
-    Only a hash of the id is kept. A failure is returned, not raised: it has to be committed.
-    """
-    login = _absolve(session, attempt) if fits else None
-    if login is None:
-        _record_failure(session, attempt, now)
-        return None
-    _forgive_address(session, attempt.address)
-    _forget_expired(session, login.id, now)
-    session_id = secrets.token_urlsafe(32)
-    session.add(
-        SignInSession(
-            id_hash=_digest(session_id),
-            login_id=login.id,
-            started_at=now,
-            seen_at=now,
-            address=attempt.address,
-            user_agent=user_agent[:_USER_AGENT_LENGTH_MAX],
-        )
-    )
-    session.flush()
-    actor = Actor(
-        id=login.id,
-        operator_id=login.operator_id,
-        role=Role(login.role),
-        name=login.name,
-        address=attempt.address,
-        request_id=attempt.request_id,
-    )
-    staff_log.record(session, actor, "session.started", now=now)
-    return Opened(session_id, actor)
-
-
-def resolve(
-    session: Session,
-    session_id: str,
-    *,
-    address: str | None = None,
-    request_id: str | None = None,
-    now: dt.datetime,
-) -> SignedIn | None:
-    """Who has this session, in one query; None once it is idle, too old, ended or not theirs any more.
-
-    Notes when it was last seen, at most once a minute.
-    """
-    found = session.execute(
-        select(
-            SignInSession.seen_at,
-            Login.id.label("login_id"),
-            Login.role,
-            Login.name.label("login_name"),
-            Operator.id,
-            Operator.slug,
-            Operator.name,
-            Operator.currency,
-            Operator.timezone,
-            Operator.money,
-            _has_demo_sign_ins(),
-        )
-        .join(Login, Login.id == SignInSession.login_id)
-        .join(Operator, Operator.id == Login.operator_id)
-        .where(
-            SignInSession.id_hash == _digest(session_id),
-            SignInSession.seen_at > now - IDLE,
-            SignInSession.started_at > now - ABSOLUTE,
-            Login.active,
-        )
-    ).one_or_none()
-    if found is None:
-        return None
-    if found.seen_at <= now - SEEN_EVERY:
-        session.execute(
-            update(SignInSession).where(SignInSession.id_hash == _digest(session_id)).values(seen_at=now)
-        )
-    return SignedIn(
-        actor=Actor(
-            id=found.login_id,
-            operator_id=found.id,
-            role=Role(found.role),
-            name=found.login_name,
-            address=address_of(address),
-            request_id=request_id,
-        ),
-        operator=OperatorFacts(
-            id=found.id,
-            slug=found.slug,
-            name=found.name,
-            currency=found.currency,
-            timezone=found.timezone,
-            money=found.money,
-            has_demo_sign_ins=found.has_demo_sign_ins,
-        ),
-        session_key=_digest(session_id).hex(),
-    )
-
-
-def sign_out(session: Session, signed_in: SignedIn, *, now: dt.datetime) -> None:
-    """End the session that asks. Ending it twice is no error."""
-    _end(session, signed_in.actor, signed_in.session_key, "session.signed_out", now)
-
-
-def end_session(session: Session, *, session_key: str, actor: Actor, now: dt.datetime) -> None:
-    """End one of the actor's own sessions. Raises NotFound when it is not theirs or ended already."""
-    if not _end(session, actor, session_key, "session.ended", now):
-        raise NotFound("That session has already ended.")
-
-
-def end_all_sessions(session: Session, *, login_id: int) -> int:
-    """End every session of a login, as after a new password; says how many there were."""
-    ended = session.execute(delete(SignInSession).where(SignInSession.login_id == login_id))
-    return _row_count(ended)
-
-
-def address_of(remote: str | None) -> str | None:
-    """The address as it is kept: whole for IPv4; of IPv6 the /64, which one household or host has to itself.
-
-    None for what is no address, such as the name of a socket.
-    """
-    try:
-        parsed = ipaddress.ip_address((remote or "").partition("%")[0])
-    except ValueError:
-        return None
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.ipv4_mapped is not None:
-            return str(parsed.ipv4_mapped)
-        return str(ipaddress.ip_network((parsed, 64), strict=False))
-    return str(parsed)
-
-
-# The failures of an address leak away, one per 45 seconds: a busy office is slowed, never locked out.
-# `last_at` moves by whole leaks, so that a steady trickle is not counted as a flood.
-_COUNT_ON_ADDRESS = text(
-    """
-    INSERT INTO sign_in_addresses AS known (address, failures, last_at) VALUES (:address, 1, :now)
-    ON CONFLICT (address) DO UPDATE SET
-      failures = greatest(known.failures - leaked(known.last_at), 0) + 1,
-      last_at = CASE WHEN known.failures <= leaked(known.last_at) THEN :now
-                     ELSE known.last_at + leaked(known.last_at) * CAST(:calms AS interval) END
-    WHERE known.failures - leaked(known.last_at) < :most
-    RETURNING known.failures
-    """.replace(
-        "leaked(known.last_at)",
-        "greatest(floor(extract(epoch FROM CAST(:now AS timestamptz) - known.last_at)"
-        " / extract(epoch FROM CAST(:calms AS interval)))::bigint, 0)",
-    )
-)
-
-
-def _count_on_address(session: Session, address: str | None, now: dt.datetime) -> None:
-    if address is None:
-        return
-    counted = session.execute(
-        _COUNT_ON_ADDRESS,
-        {"address": address, "now": now, "calms": ADDRESS_CALMS, "most": ADDRESS_FAILURES_MAX},
-    ).first()
-    if counted is None:
-        raise TooManyAttempts(_seconds_until_calmer(session, address, now))
-
-
-def _seconds_until_calmer(session: Session, address: str, now: dt.datetime) -> int:
-    last_at = session.scalars(select(SignInAddress.last_at).where(SignInAddress.address == address)).one()
-    waited = max(now - last_at, dt.timedelta(0)) % ADDRESS_CALMS
-    return math.ceil((ADDRESS_CALMS - waited).total_seconds())
-
-
-def _count_on_login(session: Session, email: str, now: dt.datetime) -> Row[int, int, str, int] | None:
+def _count(session: Session, whose: ColumnElement[bool], now: dt.datetime) -> Row[int, int, str, int] | None:
     """Count on a login that may be tried now; the tenth in a row locks it until it turns out right."""
     first_of_row = Login.locked_until.is_not(None)
     tenth = and_(Login.locked_until.is_(None), Login.failures + 1 >= FAILURES_MAX)
     return session.execute(
         update(Login)
-        .where(
-            Login.email == _folded(email),
-            Login.active,
-            or_(Login.locked_until.is_(None), Login.locked_until <= now),
-        )
+        .where(whose, Login.active, or_(Login.locked_until.is_(None), Login.locked_until <= now))
         .values(
             failures=case((first_of_row, 1), else_=Login.failures + 1),
             locked_until=case((tenth, now + LOCK), else_=None),
@@ -339,79 +237,35 @@ def _count_on_login(session: Session, email: str, now: dt.datetime) -> Row[int, 
     ).one_or_none()
 
 
-def _absolve(session: Session, attempt: Attempt) -> Row[int, int, str, str] | None:
-    """Forget the failures of a login whose password fitted; None if it changed or was closed meanwhile."""
+def _absolve(session: Session, attempt: Attempt, now: dt.datetime) -> Row[int, int, str, str, bool] | None:
+    """Forget the failures of a login whose password fitted; None if it changed or was closed meanwhile.
+
+    Where a code is still to come, this attempt alone is taken back.
+    """
+    has_factor = exists().where(SecondFactor.login_id == Login.id, SecondFactor.confirmed_at.is_not(None))
+    keeps_lock = and_(has_factor, literal(not attempt.locks))
     return session.execute(
         update(Login)
         .where(Login.id == attempt.login_id, Login.active, Login.password_hash == attempt.password_hash)
-        .values(failures=0, locked_until=None)
-        .returning(Login.id, Login.operator_id, Login.role, Login.name)
+        .values(
+            failures=case((has_factor, func.greatest(Login.failures - 1, 0)), else_=0),
+            locked_until=case((keeps_lock, Login.locked_until), else_=None),
+            last_seen_at=case((has_factor, Login.last_seen_at), else_=now),
+        )
+        .returning(Login.id, Login.operator_id, Login.role, Login.name, has_factor.label("has_factor"))
     ).one_or_none()
 
 
-def _record_failure(session: Session, attempt: Attempt, now: dt.datetime) -> None:
-    for action in ("sign_in.failed", *(["login.locked"] if attempt.locks else [])):
+def _record_failure(
+    session: Session, attempt: Attempt, now: dt.datetime, action: str = "sign_in.failed"
+) -> None:
+    for each in (action, *(["login.locked"] if attempt.locks else [])):
         staff_log.record_stranger(
             session,
-            action,
+            each,
             operator_id=attempt.operator_id,
             details={"login": attempt.login_id, "tried": attempt.admitted},
             address=attempt.address,
             request_id=attempt.request_id,
             now=now,
         )
-
-
-def _forgive_address(session: Session, address: str | None) -> None:
-    one = delete(SignInAddress).where(SignInAddress.address == address, SignInAddress.failures == 1)
-    if address is not None and _row_count(session.execute(one)) == 0:
-        session.execute(
-            update(SignInAddress)
-            .where(SignInAddress.address == address, SignInAddress.failures > 1)
-            .values(failures=SignInAddress.failures - 1)
-        )
-
-
-def _forget_expired(session: Session, login_id: int, now: dt.datetime) -> None:
-    session.execute(
-        delete(SignInSession).where(
-            SignInSession.login_id == login_id,
-            or_(SignInSession.seen_at <= now - IDLE, SignInSession.started_at <= now - ABSOLUTE),
-        )
-    )
-    session.execute(delete(SignInAddress).where(SignInAddress.last_at < now - ABSOLUTE))
-
-
-def _end(session: Session, actor: Actor, session_key: str, action: str, now: dt.datetime) -> bool:
-    try:
-        digest = bytes.fromhex(session_key)
-    except ValueError:
-        return False
-    ended = session.execute(
-        delete(SignInSession).where(SignInSession.id_hash == digest, SignInSession.login_id == actor.id)
-    )
-    if _row_count(ended) == 0:
-        return False
-    staff_log.record(session, actor, action, now=now)
-    return True
-
-
-def _has_demo_sign_ins() -> ColumnElement[bool]:
-    demo = aliased(Login)
-    return (
-        exists()
-        .where(demo.operator_id == Operator.id, demo.email.in_(sorted(passwords.DEMO_EMAILS)), demo.active)
-        .label("has_demo_sign_ins")
-    )
-
-
-def _digest(session_id: str) -> bytes:
-    return hashlib.sha256(session_id.encode()).digest()
-
-
-def _folded(email: str) -> str:
-    return email.strip().lower()
-
-
-def _row_count(result: Result[Any]) -> int:
-    return cast("CursorResult[Any]", result).rowcount

@@ -4,7 +4,7 @@ A view says what it needs with `@requires("area:act")`, or that anybody may open
 route that says nothing, or names a verb that nobody has, stops the start.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 from flask import Flask, Response, current_app, g, make_response, redirect, render_template, request, url_for
@@ -13,10 +13,10 @@ from flask_login import LoginManager, UserMixin, current_user
 
 from dashboard import clock, db, permissions
 from dashboard.errors import Forbidden
-from dashboard.forms.auth import SignInForm
-from dashboard.services import sign_in
+from dashboard.forms.auth import CodeForm, SignInForm
+from dashboard.services import sessions
 from dashboard.services.actors import Actor
-from dashboard.services.sign_in import OperatorFacts, SignedIn
+from dashboard.services.sessions import OperatorFacts, SignedIn, Step
 from dashboard.views import htmx
 
 PUBLIC = "public"
@@ -24,11 +24,16 @@ PUBLIC = "public"
 View = TypeVar("View", bound=Callable[..., Any])
 
 
-def requires(verb: str) -> Callable[[View], View]:
-    """Let in those whose role has this verb (`permissions.py`), and nobody else."""
+def requires(verb: str, *, also_at: Collection[Step] = ()) -> Callable[[View], View]:
+    """Let in those whose role has this verb (`permissions.py`), and nobody else.
+
+    A session that still has a step to take opens nothing but the views that name it in `also_at`; these
+    ask `current_holder`, not `current_actor`.
+    """
 
     def mark(view: View) -> View:
         view.permission = verb  # type: ignore[attr-defined]
+        view.also_at = frozenset(also_at)  # type: ignore[attr-defined]
         return view
 
     return mark
@@ -78,16 +83,36 @@ def guard() -> ResponseReturnValue | None:
     permission = permission_of(current_app, request.endpoint) if request.endpoint else PUBLIC
     if permission == PUBLIC:
         return None
-    if not current_user.is_authenticated:
+    found = holder()
+    if found is None:
         return _unauthorized()
-    if permission is None or not current_actor().may(permission):
+    if found.step is not None and found.step not in _steps_of(request.endpoint):
+        return _step_first(found.step)
+    if permission is None or not found.actor.may(permission):
         raise Forbidden("Your role does not include this.")
     return None
 
 
-def signed_in() -> SignedIn | None:
-    """Who has the session of this request; None where it has none. Reads the database at most once."""
+def holder() -> SignedIn | None:
+    """Whose session this request has, even if it still has a step to take; None where it has none.
+
+    Reads the database at most once.
+    """
     return current_user.signed_in if current_user.is_authenticated else None
+
+
+def current_holder() -> SignedIn:
+    """Whose session it is, within a view that requires a permission and is open at a step too."""
+    found = holder()
+    if found is None:
+        raise RuntimeError("Nobody has a session here: this view must not be public.")
+    return found
+
+
+def signed_in() -> SignedIn | None:
+    """Who is signed in, with no step left to take; None for anybody else."""
+    found = holder()
+    return found if found is not None and found.step is None else None
 
 
 def current_actor() -> Actor:
@@ -102,8 +127,8 @@ def current_operator() -> OperatorFacts:
 
 def known() -> SignedIn | None:
     """Like `signed_in`, but asks nothing: for error pages, logs and templates."""
-    found: SignedIn | None = g.get("signed_in")
-    return found
+    found: SignedIn | None = g.get("holder")
+    return found if found is not None and found.step is None else None
 
 
 def home_of(who: Actor) -> str:
@@ -120,10 +145,10 @@ def _required() -> SignedIn:
 
 def _load(session_id: str) -> User | None:
     with db.writing() as session:
-        found = sign_in.resolve(
+        found = sessions.resolve(
             session, session_id, address=request.remote_addr, request_id=g.request_id, now=clock.now()
         )
-    g.signed_in = found
+    g.holder = found
     return User(session_id, found) if found else None
 
 
@@ -140,3 +165,25 @@ def _unauthorized() -> Response:
     return make_response(
         render_template("auth/sign_in.html", form=SignInForm(formdata=None), ended=True), 401
     )
+
+
+def _steps_of(endpoint: str | None) -> frozenset[Step]:
+    steps: frozenset[Step] = getattr(current_app.view_functions[endpoint or ""], "also_at", frozenset())
+    return steps
+
+
+def _step_first(step: Step) -> Response:
+    """Lead to what is still to be done; under htmx above the page, where a form may be half typed."""
+    if htmx.wants_events():
+        return Response(status=401)
+    if htmx.is_htmx():
+        return make_response(_step_dialog(step), 401)
+    endpoint = {Step.CODE: "auth.show_code", Step.ENROLMENT: "second_factor.show"}[step]
+    reading = request.method in {"GET", "HEAD"}
+    return make_response(redirect(url_for(endpoint, next=htmx.current_path() if reading else None), 303))
+
+
+def _step_dialog(step: Step) -> str:
+    if step is Step.CODE:
+        return render_template("auth/_code_again.html", form=CodeForm(formdata=None))
+    return render_template("auth/_enrol_first.html")

@@ -6,6 +6,7 @@ from flask import Flask
 from werkzeug.routing import BaseConverter, ValidationError
 
 from dashboard.models.vip import Level
+from dashboard.views.staff import Act
 
 
 class LevelConverter(BaseConverter):
@@ -23,6 +24,22 @@ class LevelConverter(BaseConverter):
         return str(Level(value))
 
 
+class StaffActConverter(BaseConverter):
+    """What an admin does about a login, by its name."""
+
+    def to_python(self, value: str) -> Act:
+        """404 for what is no act."""
+        try:
+            return Act(value)
+        except ValueError:
+            raise ValidationError from None
+
+    def to_url(self, value: Any) -> str:
+        """The act's name."""
+        return str(Act(value))
+
+
 def init_app(app: Flask) -> None:
     """Make them known; before the blueprints."""
     app.url_map.converters["level"] = LevelConverter
+    app.url_map.converters["staff_act"] = StaffActConverter

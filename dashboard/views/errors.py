@@ -8,7 +8,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 
 from dashboard import log
 from dashboard.errors import Conflict, Forbidden, NotFound, OutcomeUnknown, PurserError, Rejected
-from dashboard.services.sign_in import TooManyAttempts
+from dashboard.services.addresses import TooManyAttempts
 from dashboard.views import htmx
 
 RETRY_AFTER_SECONDS = 5

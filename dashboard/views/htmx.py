@@ -54,8 +54,13 @@ def redirect_with_toast(
     location: str, message: str, *, href: str | None = None, link: str | None = None, kind: str = "ok"
 ) -> Response:
     """See `location` (303), where the page then shows the toast; htmx is sent there too."""
-    flash(_toast(message, href, link, kind), kind)  # type: ignore[arg-type]  # any JSON value goes through
+    toast_later(message, href=href, link=link, kind=kind)
     return see(location)
+
+
+def toast_later(message: str, *, href: str | None = None, link: str | None = None, kind: str = "ok") -> None:
+    """Have the next page that this browser opens show the toast."""
+    flash(_toast(message, href, link, kind), kind)  # type: ignore[arg-type]  # any JSON value goes through
 
 
 def see(location: str) -> Response:

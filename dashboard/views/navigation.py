@@ -1,11 +1,13 @@
 """The main navigation: what the role may open, and where one is."""
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from flask import current_app, request, url_for
 
-from dashboard import db
+from dashboard import clock, db
+from dashboard.queries import approvals
 from dashboard.queries import navigation as queries
 from dashboard.services.actors import Actor
 from dashboard.views import access
@@ -21,6 +23,8 @@ class Item:
     current: bool
     counts_alerts: bool
     """The number of open alerts stands beside it and follows what happens."""
+    counts_requests: bool
+    """So does the number of requests that this person may decide."""
 
 
 class _Place(NamedTuple):
@@ -34,9 +38,11 @@ class _Place(NamedTuple):
 _PLACES = (
     _Place("Desk", "desk.index", icon="layout-dashboard"),
     _Place("Players", "player_list.index", icon="users", parts=("players", "wallets")),
-    _Place("Alerts", "alerts.index", icon="bell"),
+    _Place("Alerts", "alerts.index", icon="bell", parts=("alert_acts",)),
+    _Place("Approvals", "approvals.index", icon="checks"),
     _Place("VIP rules", "vip_rules.index", icon="crown"),
     _Place("Audit", "audit.index", icon="shield-check"),
+    _Place("Staff", "staff.index", icon="users-group"),
     _Place("Earnings", "earnings.index", icon="coins"),
 )
 
@@ -50,19 +56,43 @@ def items(actor: Actor) -> list[Item]:
             place.icon,
             current=_is_within(place),
             counts_alerts=place.endpoint == "alerts.index",
+            counts_requests=place.endpoint == "approvals.index" and actor.may("approvals:decide"),
         )
         for place in _PLACES
         if _may_open(actor, place.endpoint)
     ]
 
 
-def open_alerts() -> str:
-    """How many alerts nobody has seen, as the navigation says it; empty for none. One statement."""
+def requests_to_decide() -> str:
+    """How many requests wait for whoever asks, as the navigation says it; empty for none. One statement."""
+    who = access.current_actor()
     with db.reading() as session:
-        count = queries.count_open_alerts(session, operator_id=access.current_operator().id)
-    if count >= queries.COUNT_MAX:
-        return f"{queries.COUNT_MAX - 1}+"
-    return str(count or "")
+        count = approvals.count_to_decide(
+            session,
+            operator_id=who.operator_id,
+            login_id=who.id,
+            now=clock.now(),
+            at_most=queries.COUNT_MAX,
+        )
+    return f"{queries.COUNT_MAX - 1}+" if count >= queries.COUNT_MAX else str(count or "")
+
+
+class AlertCount(NamedTuple):
+    """What the navigation says of open alerts."""
+
+    words: str
+    """Empty for none."""
+    wakes_at: dt.datetime | None
+    """When a snoozed one comes back by itself."""
+
+
+def open_alerts() -> AlertCount:
+    """How many alerts nobody has seen; what is snoozed is not counted. One statement."""
+    operator_id = access.current_operator().id
+    with db.reading() as session:
+        found = queries.count_open_alerts(session, operator_id=operator_id, now=clock.now())
+    is_many = found.count >= queries.COUNT_MAX
+    return AlertCount(f"{queries.COUNT_MAX - 1}+" if is_many else str(found.count or ""), found.wakes_at)
 
 
 def _may_open(actor: Actor, endpoint: str) -> bool:

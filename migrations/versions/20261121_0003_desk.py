@@ -50,6 +50,8 @@ def upgrade() -> None:
     for table, columns in UPDATABLE.items():
         op.execute(f"GRANT SELECT, UPDATE ({', '.join(columns)}) ON {table} TO purser_app")
         op.execute(f"GRANT INSERT ({', '.join(_columns_at_first(table))}) ON {table} TO purser_app")
+    # Whether the schema is that of the release is asked by those who send work to a process.
+    op.execute("GRANT SELECT ON alembic_version TO purser_app")
     readable = [t for t in (*APPENDED_AND_KEPT, *UPDATABLE) if t != "one_time_links"]
     op.execute(f"GRANT SELECT ON {', '.join(readable)} TO purser_report")
 
@@ -488,6 +490,7 @@ def extend_tables() -> None:
         "operators",
         sa.Column("second_factor_required", sa.Boolean(), server_default=sa.text("false"), nullable=False),
     )
+    op.add_column("logins", sa.Column("last_seen_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column(
         "sign_in_sessions",
         sa.Column("awaits_second_factor", sa.Boolean(), server_default=sa.text("false"), nullable=False),
@@ -546,6 +549,7 @@ def extend_tables() -> None:
 
 
 def downgrade() -> None:
+    op.execute("REVOKE SELECT ON alembic_version FROM purser_app")
     for table in (
         "change_requests",
         "withdrawals",
@@ -565,6 +569,7 @@ def downgrade() -> None:
     for table in ("vip_rules", "vip_rule_versions"):
         op.drop_column(table, "approval_threshold")
     op.drop_column("sign_in_sessions", "awaits_second_factor")
+    op.drop_column("logins", "last_seen_at")
     op.drop_column("operators", "second_factor_required")
     op.drop_column("operators", "undo_seconds")
     op.drop_column("balances", "largest")

@@ -33,7 +33,7 @@ class DemoDesk:
     @cached_property
     def subjects(self) -> dict[str, str]:
         """Whom the addresses of the screens are about."""
-        context = self.browser.new_context(storage_state=self.state("manager"))
+        context = self.browser.new_context(storage_state=self.state("admin"))
         found = screens.find_subjects(context, self.url)
         context.close()
         return found

@@ -10,8 +10,9 @@ from dashboard.errors import Conflict, NotFound, Rejected
 from dashboard.models import Login, SignInAddress, SignInSession, StaffLog
 from dashboard.models.login import Role
 from dashboard.queries import account
-from dashboard.services import passwords, sign_in, staff
-from dashboard.services.sign_in import Opened, TooManyAttempts
+from dashboard.services import addresses, passwords, sessions, sign_in, staff
+from dashboard.services.addresses import TooManyAttempts
+from dashboard.services.sign_in import Opened
 from tests.builders import NOW, PASSWORD, actor_of, make_login, make_operator
 
 SECOND, MINUTE = dt.timedelta(seconds=1), dt.timedelta(minutes=1)
@@ -49,7 +50,7 @@ def test_opens_a_session_of_which_only_a_hash_is_kept(session: Session) -> None:
     kept = session.scalars(select(SignInSession)).one()
     assert opened.session_id.encode() not in kept.id_hash
     assert len(kept.id_hash) == 32
-    found = sign_in.resolve(session, opened.session_id, address="10.0.0.1", request_id="r2", now=NOW)
+    found = sessions.resolve(session, opened.session_id, address="10.0.0.1", request_id="r2", now=NOW)
     assert found is not None
     assert (found.actor.id, found.actor.role, found.actor.name) == (login.id, Role.AGENT, "Ana Reyes")
     assert (found.actor.address, found.actor.request_id) == ("10.0.0.1", "r2")
@@ -169,7 +170,7 @@ def test_success_takes_its_own_count_back_and_no_other(session: Session) -> None
     ],
 )
 def test_address_is_kept_as(remote: str | None, kept: str | None) -> None:
-    assert sign_in.address_of(remote) == kept
+    assert addresses.kept(remote) == kept
 
 
 @pytest.mark.parametrize(
@@ -188,15 +189,15 @@ def test_sessions_end_when_idle_or_old(
     opened = attempt(session, make_login(session))
     assert opened is not None
     for after in seen_after:
-        assert sign_in.resolve(session, opened.session_id, now=NOW + after) is not None
-    assert (sign_in.resolve(session, opened.session_id, now=NOW + asked_after) is not None) == alive
+        assert sessions.resolve(session, opened.session_id, now=NOW + after) is not None
+    assert (sessions.resolve(session, opened.session_id, now=NOW + asked_after) is not None) == alive
 
 
 def test_last_seen_is_written_once_a_minute(session: Session) -> None:
     opened = attempt(session, make_login(session))
     assert opened is not None
     for after, seen in [(59 * SECOND, NOW), (MINUTE, NOW + MINUTE), (119 * SECOND, NOW + MINUTE)]:
-        sign_in.resolve(session, opened.session_id, now=NOW + after)
+        sessions.resolve(session, opened.session_id, now=NOW + after)
         assert session.scalars(select(SignInSession.seen_at)).one() == seen
 
 
@@ -206,7 +207,7 @@ def test_a_session_of_somebody_who_left_is_over(session: Session) -> None:
     assert opened is not None
     login.active = False
     session.flush()
-    assert sign_in.resolve(session, opened.session_id, now=NOW) is None
+    assert sessions.resolve(session, opened.session_id, now=NOW) is None
 
 
 def test_only_ones_own_sessions_can_be_ended(session: Session) -> None:
@@ -217,10 +218,10 @@ def test_only_ones_own_sessions_can_be_ended(session: Session) -> None:
     assert row.device == "Firefox"
     for bad in (row.key, "no hex"):
         with pytest.raises(NotFound):
-            sign_in.end_session(session, session_key=bad, actor=actor_of(ben), now=NOW)
-    sign_in.end_session(session, session_key=row.key, actor=actor_of(ana), now=NOW)
+            sessions.end(session, session_key=bad, actor=actor_of(ben), now=NOW)
+    sessions.end(session, session_key=row.key, actor=actor_of(ana), now=NOW)
     assert account.list_sessions(session, login_id=ana.id, now=NOW) == []
-    assert sign_in.resolve(session, opened.session_id, now=NOW) is None
+    assert sessions.resolve(session, opened.session_id, now=NOW) is None
     assert actions(session)[-1] == "session.ended"
 
 
@@ -234,7 +235,7 @@ def test_a_new_password_ends_sessions_and_unlocks(session: Session) -> None:
     )
     assert ended == 1
     assert opened is not None
-    assert sign_in.resolve(session, opened.session_id, now=NOW) is None
+    assert sessions.resolve(session, opened.session_id, now=NOW) is None
     assert attempt(session, login) is None
     assert attempt(session, login, fresh) is not None
 

@@ -12,6 +12,7 @@ EXCEPTIONS = {
     "health.ready": "for machines",
     "live.stream": "events, not a page",
     "alerts.show_count": "a part; as a page it leads to alerts",
+    "auth.show_code": "open only while a sign-in waits: see tests/browser/test_second_factor.py",
     "audit.show_log": "a part; as a page it leads to the audit",
     "audit.show_verification": "a part; as a page it leads to the audit",
     "desk.show_figures": "a part; as a page it leads to the desk",
@@ -29,6 +30,7 @@ SUBJECTS = {
     "acknowledgement": "/players/1/alerts/1/acknowledgement",
     "currency": "USD",
     "entry": "1",
+    "member": "1",
 }
 
 

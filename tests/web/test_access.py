@@ -35,15 +35,24 @@ ROUTES: dict[str, set[Role]] = {
     "auth.create": STRANGERS,
     "auth.delete": EVERYBODY,
     "auth.index": EVERYBODY,
+    "auth.create_code": EVERYBODY,
+    "auth.create_ended_others": EVERYBODY,
     "auth.create_ended_session": EVERYBODY,
+    "auth.show_code": EVERYBODY,
     "desk.index": DESK,
     "desk.show_cash_flow": DESK,
     "desk.show_figures": DESK,
     "desk.show_recent": DESK,
     "earnings.index": {Role.PARTNER},
     "explain.show": DESK,
+    "exports.create_journal": READERS_OF_RULES,
+    "exports.create_players": READERS_OF_RULES,
+    "exports.create_recent_changes": READERS_OF_RULES,
+    "exports.create_staff_log": READERS_OF_RULES,
     "health.live": STRANGERS,
     "health.ready": STRANGERS,
+    "links.create": STRANGERS,
+    "links.show": STRANGERS,
     "live.stream": EVERYBODY,
     "player_list.index": DESK,
     "players.create_note": WRITERS,
@@ -53,6 +62,20 @@ ROUTES: dict[str, set[Role]] = {
     "players.show_header": DESK,
     "players.show_journal": DESK,
     "players.show_notes": DESK,
+    "second_factor.create": EVERYBODY,
+    "second_factor.create_confirmation": EVERYBODY,
+    "second_factor.create_recovery_codes": EVERYBODY,
+    "second_factor.create_removal": EVERYBODY,
+    "second_factor.new_recovery_codes": EVERYBODY,
+    "second_factor.new_removal": EVERYBODY,
+    "second_factor.show": EVERYBODY,
+    "staff.create": {Role.ADMIN},
+    "staff.create_act": {Role.ADMIN},
+    "staff.create_role": {Role.ADMIN},
+    "staff.index": VERIFIERS,
+    "staff.new": {Role.ADMIN},
+    "staff.new_act": {Role.ADMIN},
+    "staff.show": VERIFIERS,
     "vip_rules.create_version": {Role.ADMIN},
     "vip_rules.edit": {Role.ADMIN},
     "vip_rules.index": READERS_OF_RULES,
@@ -99,7 +122,7 @@ def requests_of(app: Flask) -> list[tuple[str, str, str]]:
 
 
 def _of_nothing(variable: re.Match[str]) -> str:
-    return {"level": "gold", "string(length=3)": "XXX", "currency": "XXX", None: "XXX"}.get(
+    return {"level": "gold", "staff_act": "deactivation", "string(length=3)": "XXX", "currency": "XXX", None: "XXX"}.get(
         variable[1], "987654321"
     )
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 import dashboard
 from dashboard import db, errors, log
-from dashboard.services.sign_in import TooManyAttempts
+from dashboard.services.addresses import TooManyAttempts
 from dashboard.views.access import public
 from tests.builders import PASSWORD, make_login
 from tests.pages import Page, PageClient, checked

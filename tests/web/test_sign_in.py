@@ -10,7 +10,7 @@ from werkzeug.test import TestResponse
 from dashboard import clock, db
 from dashboard.models import SignInSession, StaffLog
 from dashboard.models.login import Role
-from dashboard.services.sign_in import IDLE
+from dashboard.services.sessions import IDLE
 from dashboard.views.auth import safe_path
 from tests.builders import PASSWORD, make_login
 from tests.pages import Page, PageClient, checked
