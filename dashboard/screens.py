@@ -85,6 +85,18 @@ def adjust_and_post(change_type: str, amount: str, reason: str) -> Act:
     return act
 
 
+def ask_palette(typed: str) -> Act:
+    """Open the palette and type."""
+
+    def act(page: "Page") -> None:
+        page.keyboard.press("Control+k")
+        page.locator("#palette-input").fill(typed)
+        page.locator(f"#palette-results[data-typed='{typed.strip()}']").wait_for()
+        settle(page)
+
+    return act
+
+
 SCREENS = (
     Screen("sign-in", None, "/sign-in"),
     Screen("sign-in-refused", None, "/sign-in", press("#sign-in button"), status=422),
@@ -161,6 +173,11 @@ SCREENS = (
     Screen("user-menu", "agent", "/account", press(".user-button")),
     Screen("navigation", "agent", "/account", press(".menu-button"), widths=(NARROW,)),
     Screen("shortcuts", "agent", "/players/{player}", lambda page: page.keyboard.press("?")),
+    Screen("palette", "agent", "/players/{player}", ask_palette("")),
+    Screen("palette-found", "manager", "/", ask_palette("ma")),
+    Screen("palette-act", "manager", "/", ask_palette("freeze ma")),
+    Screen("palette-none", "agent", "/", ask_palette("nobody is called this")),
+    Screen("palette-page", "agent", "/palette?q=ma"),
     Screen("forbidden", "agent", "/audit", status=403),
     Screen("not-found", "agent", "/players/999999999", status=404),
 )
@@ -231,7 +248,8 @@ def settle(page: "Page") -> None:
     page.wait_for_function(
         """() => document.fonts.status === "loaded"
             && !document.getAnimations().some((moving) => moving.effect.target.checkVisibility())
-            && !document.querySelector(".skeleton, [data-chart]:not(.js-plotly-plot), .htmx-request")
+            && ![...document.querySelectorAll(".skeleton")].some((part) => part.checkVisibility())
+            && !document.querySelector("[data-chart]:not(.js-plotly-plot), .htmx-request")
             && (!document.getElementById("stream") || document.querySelector("#live-mark[data-state=on]"))"""
     )
 

@@ -31,6 +31,7 @@ from dashboard.views import (
     lists,
     live,
     metrics,
+    palette,
     player_list,
     players,
     presenting,
@@ -58,6 +59,7 @@ BLUEPRINTS = (
     earnings.bp,
     health.bp,
     live.bp,
+    palette.bp,
 )
 REQUEST_THREADS = 20
 

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Index,
     Integer,
     UniqueConstraint,
+    literal_column,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
@@ -256,6 +257,14 @@ class WalletEntry(Base):
             "created_at",
             postgresql_include=["player_id", "currency", "change_type", "real_delta", "bonus_delta"],
             postgresql_where=text("performed_by <> 'system'"),
+        ),
+        # What has a reference that begins like this, whatever the collation.
+        Index(
+            "ix_wallet_entries_reference",
+            "operator_id",
+            literal_column("lower(reference)").label("lowered"),
+            postgresql_ops={"lowered": "text_pattern_ops"},
+            postgresql_where=text("reference IS NOT NULL"),
         ),
         # Recent changes over all players of an operator, and sums over its days without reading the rows.
         Index(

@@ -59,7 +59,7 @@ def items(actor: Actor) -> list[Item]:
             counts_requests=place.endpoint == "approvals.index" and actor.may("approvals:decide"),
         )
         for place in _PLACES
-        if _may_open(actor, place.endpoint)
+        if may_open(actor, place.endpoint)
     ]
 
 
@@ -95,7 +95,8 @@ def open_alerts() -> AlertCount:
     return AlertCount(f"{queries.COUNT_MAX - 1}+" if is_many else str(found.count or ""), found.wakes_at)
 
 
-def _may_open(actor: Actor, endpoint: str) -> bool:
+def may_open(actor: Actor, endpoint: str) -> bool:
+    """Whether there is such a page and this actor may see it."""
     if endpoint not in current_app.view_functions:
         return False
     permission = access.permission_of(current_app, endpoint)

@@ -1,5 +1,6 @@
 // Dialogs: opened by whatever carries data-dialog="ID", filled by htmx where it is a link, closed by
-// data-dialog-close, Escape, or the event dialog:close. The focus returns to what opened it.
+// data-dialog-close, Escape, or the event dialog:close; the event dialog:open on a dialog opens it as well, and
+// dialog:opened on it says so. The focus returns to where it was.
 (() => {
   "use strict";
   const fields = "[autofocus], [aria-invalid=true], input:not([type=hidden], :disabled), select, textarea";
@@ -15,12 +16,15 @@
     }
     const body = dialog.querySelector(".dialog-body");
     (body?.querySelector(fields) ?? body?.querySelector("button, a[href]"))?.focus();
+    dialog.dispatchEvent(new CustomEvent("dialog:opened"));
   };
 
   document.addEventListener("click", (event) => {
     const wanted = event.target.closest("[data-dialog]");
     if (wanted) {
-      opener = wanted;
+      // A shortcut presses what opens; the focus was elsewhere, and returns there.
+      const isPressed = event.isTrusted || document.activeElement === document.body;
+      opener = isPressed ? wanted : document.activeElement;
       const menu = wanted.closest("[popover]");
       if (menu) {
         // What stood in a menu is out of sight once the menu is closed.
@@ -28,7 +32,10 @@
         menu.hidePopover();
       }
       const dialog = document.getElementById(wanted.dataset.dialog);
-      if (!wanted.hasAttribute("hx-get")) show(dialog);
+      if (!wanted.hasAttribute("hx-get")) {
+        event.preventDefault();
+        show(dialog);
+      }
       return;
     }
     const dialog = event.target.closest("dialog");
@@ -39,6 +46,11 @@
       event.preventDefault();
       dialog.close();
     }
+  });
+
+  document.addEventListener("dialog:open", (event) => {
+    opener = null;
+    show(event.target);
   });
 
   document.addEventListener("htmx:after:settle", (event) => {
@@ -60,6 +72,6 @@
     const back = openers.get(event.target);
     openers.delete(event.target);
     opener = null;
-    (back?.isConnected ? back : document.getElementById("main"))?.focus();
+    (back?.isConnected && back !== document.body ? back : document.getElementById("main"))?.focus();
   }, true);
 })();

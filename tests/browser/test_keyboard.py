@@ -12,7 +12,7 @@ from tests.web.desk import Desk
 WHERE = """() => {
     const at = document.activeElement;
     const box = at.getBoundingClientRect();
-    const seen = getComputedStyle(at.closest(".search") ?? at).outlineStyle !== "none";
+    const seen = getComputedStyle(at.closest(".palette-form") ?? at).outlineStyle !== "none";
     const inside = box.width > 0 && box.bottom > 0 && box.top < innerHeight;
     return {tag: at.tagName, text: at.innerText, shown: at.matches(":focus-visible") && seen && inside};
 }"""
@@ -54,9 +54,7 @@ def test_from_sign_in_to_the_toast(live: str, desk: Desk, new_context: Callable[
 
     expect(page.locator("h1")).to_have_text("Desk")
     settle(page)
-    keys.press("/")
-    focused(page)
-    keys.type("mira")
+    tab_to(page, "Players")
     keys.press("Enter")
     expect(page.locator("h1")).to_have_text("Players")
     settle(page)

@@ -54,6 +54,7 @@ ROUTES: dict[str, set[Role]] = {
     "links.create": STRANGERS,
     "links.show": STRANGERS,
     "live.stream": EVERYBODY,
+    "palette.index": EVERYBODY,
     "player_list.index": DESK,
     "players.create_note": WRITERS,
     "players.show": DESK,
