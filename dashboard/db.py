@@ -46,6 +46,13 @@ class Base(DeclarativeBase):
 
 alchemy = SQLAlchemy(model_class=Base)
 
+EXPORTS = "exports"
+"""The name of the engine whose connections live as long as one streamed answer."""
+_LONGER = text(
+    "SELECT set_config('statement_timeout', '10min', true),"
+    " set_config('idle_in_transaction_session_timeout', '2min', true)"
+)
+
 
 _read: ContextVar[Session | None] = ContextVar("read", default=None)
 
@@ -70,6 +77,24 @@ def reading() -> Iterator[Session]:
             yield session
         finally:
             _read.reset(token)
+
+
+def open_export() -> Session:
+    """A transaction as of `reading()` for an answer that is streamed, on a connection of its own.
+
+    It outlives the request, so it takes no place in the pool; closing the session closes the connection.
+    The database ends it where nobody takes anything for two minutes.
+    """
+    session = Session(alchemy.engines[EXPORTS], expire_on_commit=False)
+    try:
+        session.connection(
+            execution_options={"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        )
+        session.execute(_LONGER)
+    except BaseException:
+        session.close()
+        raise
+    return session
 
 
 @contextmanager

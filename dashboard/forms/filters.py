@@ -1,9 +1,13 @@
-"""What the forms that narrow a list share. They are sent by GET, and what is not valid asks for nothing."""
+"""What the forms that narrow a list share. They are sent by GET, and what is not valid asks for nothing.
+
+Beside its filters a list may have an order (`sort`) and a choice of columns (`cols`). They stand in the
+same URL, but take no row away: they are no filters, and have no chips.
+"""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from wtforms import DateField, SelectField, ValidationError
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than the stubs
@@ -19,15 +23,58 @@ class Chip(NamedTuple):
     text: str
 
 
+class Column(NamedTuple):
+    """A column of a list that people may show or leave out."""
+
+    name: str
+    label: str
+    is_usual: bool = True
+    """Shown unless somebody chooses otherwise."""
+    is_fixed: bool = False
+    """Always shown."""
+
+
 class FilterForm(DeskForm):
-    """A form whose fields stand in the URL."""
+    """A form whose fields stand in the URL, with the order and the columns of its list."""
+
+    columns: ClassVar[Sequence[Column]] = ()
+    orders: ClassVar[Sequence[str]] = ("",)
+    """What `sort` may be; the first is what the list does by itself. A minus means descending."""
 
     class Meta(DeskForm.Meta):
         """Reading needs no token."""
 
         csrf = False
 
+    def __init__(self, given: Any) -> None:
+        super().__init__(given)
+        wanted = given.get("sort", "")
+        self.order: str = wanted if wanted in self.orders else self.orders[0]
+        self.shown: tuple[str, ...] = self._chosen(",".join(given.getlist("cols")).split(","))
+
+    def arranged(self) -> dict[str, str]:
+        """Order and columns as they stand in the URL, where they are not the usual ones."""
+        found = {}
+        if self.order != self.orders[0]:
+            found["sort"] = self.order
+        if self.shown != self._usual():
+            found["cols"] = ",".join(self.shown)
+        return found
+
     def asked(self) -> dict[str, str]:
+        """All of the list that stands in the URL. Call it after `validate`."""
+        return {**self.filters(), **self.arranged()}
+
+    def _chosen(self, names: Sequence[str]) -> tuple[str, ...]:
+        known = {column.name for column in self.columns}
+        if not known & set(names):
+            return self._usual()
+        return tuple(column.name for column in self.columns if column.is_fixed or column.name in names)
+
+    def _usual(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns if column.is_usual)
+
+    def filters(self) -> dict[str, str]:
         """The filters in force as they stand in the URL. Call it after `validate`."""
         typed = {
             name: str(field.raw_data[0]).strip() for name, field in self._fields.items() if field.raw_data
@@ -48,7 +95,7 @@ class FilterForm(DeskForm):
 
     def chips(self) -> list[Chip]:
         """What is in force, in words."""
-        return [Chip(name, _said(self._fields[name])) for name in self.asked()]
+        return [Chip(name, _said(self._fields[name])) for name in self.filters()]
 
 
 class DayField(DateField):

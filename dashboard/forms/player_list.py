@@ -6,15 +6,28 @@ from typing import Any
 from wtforms import BooleanField, SelectField, StringField
 from wtforms.validators import Length
 
-from dashboard.forms.filters import FilterForm, choices, people
+from dashboard.forms.filters import Column, FilterForm, choices, people
 from dashboard.models.vip import Level
 from dashboard.models.wallet import WalletStatus
-from dashboard.queries.player_list import PlayerFilter
+from dashboard.queries.player_list import Order, PlayerFilter
 
 
 class PlayerFilterForm(FilterForm):
     """What is searched for, and what else must hold."""
 
+    orders = tuple(Order)
+    columns = (
+        Column("name", "Player", is_fixed=True),
+        Column("external_id", "External id"),
+        Column("email", "E-mail", is_usual=False),
+        Column("status", "Status"),
+        Column("level", "Level"),
+        Column("agent", "Agent"),
+        Column("real", "Real"),
+        Column("bonus", "Bonus"),
+        Column("changed", "Last change"),
+        Column("alerts", "Alerts"),
+    )
     q = StringField("Search", validators=[Length(max=200)])
     status = SelectField("Status", choices=choices("Every status", WalletStatus), validate_choice=False)
     level = SelectField("VIP level", choices=choices("Every level", Level), validate_choice=False)
@@ -33,4 +46,5 @@ class PlayerFilterForm(FilterForm):
             level=self.good("level") or "",
             agent_id=self.chosen_id("agent"),
             has_alerts=bool(self.good("alerts")),
+            order=Order(self.order),
         )

@@ -42,6 +42,8 @@ class Player(Base):
         CheckConstraint("country ~ '^[A-Z]{2}$'", name="country"),
         # The player list, newest first.
         Index("ix_players_operator_id_id", "operator_id", "id"),
+        # The player list by name.
+        Index("ix_players_operator_id_name", "operator_id", text("lower(name)"), "id"),
         # The player list of one agent.
         Index("ix_players_agent_id_id", "agent_id", "id"),
         # Search by the beginning of any word of a name.

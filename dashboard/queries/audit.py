@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from dashboard.models import Anchor, Player, StaffLog, Verification
 from dashboard.queries import paging
-from dashboard.queries.paging import Page, Place
+from dashboard.queries.paging import Listing, Page, Place
 from dashboard.services.verifications import QUEUEING_LOCK
 
 HEARTBEAT = dt.timedelta(minutes=1)
@@ -182,6 +182,19 @@ def trial_balance(session: Session, *, operator_id: int) -> list[TrialBalance]:
 
 def page_of_log(session: Session, *, operator_id: int, wanted: LogFilter, after: str = "") -> Page[LogRow]:
     """The staff log of an operator, latest first; `after`: see `paging`."""
+    return paging.gather(
+        partial(_fetch_log, session, _lines(operator_id, wanted)),
+        lambda row: paging.write(row.id),
+        after=paging.read(after, int),
+    )
+
+
+def all_of_log(*, operator_id: int, wanted: LogFilter) -> Listing[LogRow]:
+    """Every line of the staff log that fits, latest first."""
+    return Listing(_lines(operator_id, wanted), _log_row)
+
+
+def _lines(operator_id: int, wanted: LogFilter) -> Lines:
     lines: Lines = (
         select(
             StaffLog.id,
@@ -198,11 +211,7 @@ def page_of_log(session: Session, *, operator_id: int, wanted: LogFilter, after:
         .where(StaffLog.operator_id == operator_id)
         .order_by(StaffLog.id.desc())
     )
-    return paging.gather(
-        partial(_fetch_log, session, _filtered(lines, wanted)),
-        lambda row: paging.write(row.id),
-        after=paging.read(after, int),
-    )
+    return _filtered(lines, wanted)
 
 
 def _filtered(lines: Lines, wanted: LogFilter) -> Lines:

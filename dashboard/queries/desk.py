@@ -14,7 +14,7 @@ from dashboard.models import Alert, Player, Wallet, WalletEntry
 from dashboard.models.alert import AlertState, Severity
 from dashboard.models.wallet import WalletStatus
 from dashboard.queries import paging
-from dashboard.queries.paging import Page, Place
+from dashboard.queries.paging import Listing, Page, Place
 
 RECENT = dt.timedelta(hours=24)
 """How far back the recent changes go."""
@@ -168,39 +168,48 @@ def waiting(session: Session, *, operator_id: int) -> Waiting:
     return Waiting([(row[0], row[1], row[2]) for row in alerts], frozen or 0)
 
 
-def page_of_recent(
-    session: Session,
-    *,
-    operator_id: int,
-    since: dt.datetime,
-    agent_id: int | None = None,
-    performed_by: str = "",
-    change_type: str = "",
-    after: str = "",
-    through: str = "",
-) -> Page[RecentRow]:
-    """Changes of the operator's players from `since` on, latest first; `after`, `through`: see `paging`.
+@dataclass(frozen=True, slots=True)
+class RecentFilter:
+    """Which of the recent changes are wanted; what is empty does not matter."""
 
-    `agent_id` is who was in charge of the player when it happened.
-    """
-    wanted = (
-        select(*_RECENT_COLUMNS)
-        .where(WalletEntry.operator_id == operator_id, WalletEntry.created_at >= since)
-        .order_by(*(column.desc() for column in _RECENT_KEY))
-    )
-    if agent_id is not None:
-        wanted = wanted.where(WalletEntry.agent_id == agent_id)
-    if performed_by:
-        wanted = wanted.where(WalletEntry.performed_by == performed_by)
-    if change_type:
-        wanted = wanted.where(WalletEntry.change_type == change_type)
+    since: dt.datetime
+    agent_id: int | None = None
+    """Who was in charge of the player when it happened."""
+    performed_by: str = ""
+    change_type: str = ""
+
+
+def page_of_recent(
+    session: Session, *, operator_id: int, wanted: RecentFilter, after: str = "", through: str = ""
+) -> Page[RecentRow]:
+    """Changes of the operator's players, latest first; `after`, `through`: see `paging`."""
     kinds = (dt.datetime, int, str, int)
     return paging.gather(
-        partial(_fetch_recent, session, wanted),
+        partial(_fetch_recent, session, _recent(operator_id, wanted)),
         lambda row: paging.write(row.created_at, row.player_id, row.currency, row.sequence),
         after=paging.read(after, *kinds),
         through=paging.read(through, *kinds),
     )
+
+
+def all_recent(*, operator_id: int, wanted: RecentFilter) -> Listing[RecentRow]:
+    """Every one of them."""
+    return Listing(_named(_recent(operator_id, wanted)), lambda row: RecentRow(*row))
+
+
+def _recent(operator_id: int, wanted: RecentFilter) -> Select[*tuple[Any, ...]]:
+    entries = (
+        select(*_RECENT_COLUMNS)
+        .where(WalletEntry.operator_id == operator_id, WalletEntry.created_at >= wanted.since)
+        .order_by(*(column.desc() for column in _RECENT_KEY))
+    )
+    if wanted.agent_id is not None:
+        entries = entries.where(WalletEntry.agent_id == wanted.agent_id)
+    if wanted.performed_by:
+        entries = entries.where(WalletEntry.performed_by == wanted.performed_by)
+    if wanted.change_type:
+        entries = entries.where(WalletEntry.change_type == wanted.change_type)
+    return entries
 
 
 _RECENT_KEY = (WalletEntry.created_at, WalletEntry.player_id, WalletEntry.currency, WalletEntry.sequence)
@@ -229,18 +238,24 @@ def _fetch_recent(
         wanted = wanted.where(key < tuple_(*map(literal, after)))
     if through is not None:
         wanted = wanted.where(key >= tuple_(*map(literal, through)))
-    # The entries of the page first, from the index in its order, then their players: joined before the
-    # limit, a planner without fresh statistics goes through every player of the operator.
-    entry = wanted.limit(limit).subquery("entry")
+    return [RecentRow(*row) for row in session.execute(_named(wanted.limit(limit)))]
+
+
+def _named(entries: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    """The same with the names of the players.
+
+    The entries come first, from the index in its order, then their players: joined before the limit of a
+    page, a planner without fresh statistics goes through every player of the operator.
+    """
+    entry = entries.subquery("entry")
     columns: list[ColumnElement[Any]] = [
         *(entry.c[column.key] for column in _RECENT_KEY),
         Player.name.expression,
         Player.external_id.expression,
         *(entry.c[column.key] for column in _RECENT_COLUMNS[len(_RECENT_KEY) + 1 :]),
     ]
-    named = (
+    return (
         select(*columns)
         .join(Player, and_(Player.id == entry.c.player_id, Player.operator_id == entry.c.operator_id))
         .order_by(*(entry.c[column.key].desc() for column in _RECENT_KEY))
     )
-    return [RecentRow(*row) for row in session.execute(named)]

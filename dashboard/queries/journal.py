@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, aliased
 from dashboard.errors import NotFound
 from dashboard.models import Login, WalletEntry
 from dashboard.models.wallet import ChangeType
+from dashboard.queries.paging import Listing
 from dashboard.services.change_types import UNDONE_BY_ROUND
 
 PAGE_SIZE = 50
@@ -155,6 +156,12 @@ def page_of_entries(
     found = session.execute(statement.order_by(WalletEntry.sequence.desc()).limit(PAGE_SIZE + 1)).all()
     rows = [EntryRow(*row) for row in found[:PAGE_SIZE]]
     return EntriesPage(rows, rows[-1].sequence if len(found) > PAGE_SIZE else None)
+
+
+def all_entries(*, player_id: int, currency: str, where: Filter) -> Listing[EntryRow]:
+    """A whole journal, latest first."""
+    statement = _rows(player_id, currency).where(*_conditions(where))
+    return Listing(statement.order_by(WalletEntry.sequence.desc()), lambda row: EntryRow(*row))
 
 
 def changes_since(session: Session, *, player_id: int, currency: str, version: int) -> list[EntryRow]:

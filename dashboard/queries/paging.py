@@ -5,9 +5,12 @@ rows are added in front of it.
 """
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
 
 PAGE_SIZE = 50
 REFRESH_MAX = 500
@@ -15,6 +18,7 @@ REFRESH_MAX = 500
 
 Row = TypeVar("Row")
 Place = tuple[Any, ...]
+_AT_A_TIME = 1_000
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
 
@@ -32,6 +36,26 @@ class Page(Generic[Row]):
     def next_place(self) -> str:
         """Where the next page begins; empty where this is the last."""
         return self.last if self.has_more else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Generic[Row]):
+    """Every row of a list in its order, for a file: read as they come, never all at once."""
+
+    statement: Select[*tuple[Any, ...]]
+    make: Callable[[Any], Row]
+    """A row of the list from a row of the statement."""
+
+    def count(self, session: Session, at_most: int) -> int:
+        """How many there are; counting stops at `at_most`."""
+        some = self.statement.order_by(None).limit(at_most).subquery()
+        return session.scalar(select(func.count()).select_from(some)) or 0
+
+    def read(self, session: Session) -> Generator[Row, None, None]:
+        """The rows, by a cursor on the server. Close it before the session, if it is not read to its end."""
+        options = {"stream_results": True, "yield_per": _AT_A_TIME}
+        with session.execute(self.statement, execution_options=options) as found:
+            yield from map(self.make, found)
 
 
 def write(*parts: int | str | dt.datetime) -> str:

@@ -3,23 +3,46 @@
 import datetime as dt
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, union
+from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, tuple_, union
 from sqlalchemy.orm import Session, aliased
 
 from dashboard.models import Alert, Balance, Player, PlayerHandle, Wallet
 from dashboard.models.alert import AlertState
 from dashboard.queries import paging
-from dashboard.queries.paging import Page, Place
+from dashboard.queries.paging import Listing, Page, Place
 
 COUNT_MAX = 10_000
 """Counting stops here: more are shown as 10,000+."""
 
 
+class Order(StrEnum):
+    """In which order they come, the id deciding between equals.
+
+    The first four walk an index. The others look at one balance of each player that fits, or at all of
+    them: an index there would have to be written with every change of a balance.
+    """
+
+    NEWEST = "-added"
+    OLDEST = "added"
+    NAME = "name"
+    NAME_BACKWARDS = "-name"
+    RICHEST = "-real"
+    POOREST = "real"
+    LATEST_CHANGE = "-changed"
+    EARLIEST_CHANGE = "changed"
+
+    @property
+    def is_descending(self) -> bool:
+        """Whether it goes down."""
+        return self.value.startswith("-")
+
+
 @dataclass(frozen=True, slots=True)
 class PlayerFilter:
-    """Which players are wanted; what is empty does not matter."""
+    """Which players are wanted, and in which order; what is empty does not matter."""
 
     search: str = ""
     """The beginning of each word of the name in any order, or of the e-mail, or of the external id."""
@@ -28,6 +51,7 @@ class PlayerFilter:
     agent_id: int | None = None
     has_alerts: bool = False
     """Only with an alert that is not resolved."""
+    order: Order = Order.NEWEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,24 +76,42 @@ class PlayerRow:
 def page_of_players(
     session: Session, *, operator_id: int, currency: str, wanted: PlayerFilter, total: int, after: str = ""
 ) -> Page[PlayerRow]:
-    """The players that fit, newest first; balances in `currency`, `total` as counted by `count_players`."""
-    is_broad = total > COUNT_MAX
+    """The players that fit; balances in `currency`, `total` as counted by `count_players`."""
+    ranked = _ranked(operator_id, currency, wanted, is_broad=total > COUNT_MAX)
 
     def fetch(after: Place | None, _through: Place | None, limit: int) -> list[PlayerRow]:
-        ids = _newest(operator_id, wanted, is_broad=is_broad)
-        [number] = ids.selected_columns
-        if after is not None:
-            ids = ids.where(number < after[0])
-        ids = ids.order_by(number.desc()).limit(limit)
-        return [PlayerRow(*row) for row in session.execute(_rows(operator_id, currency, ids))]
+        ids = ranked if after is None else _behind(ranked, wanted.order, after)
+        rows = _rows(operator_id, currency, ids.limit(limit), wanted.order)
+        return [PlayerRow(*row) for row in session.execute(rows)]
 
-    return paging.gather(fetch, lambda row: paging.write(row.id), after=paging.read(after, int))
+    return paging.gather(
+        fetch, lambda row: _place(row, wanted.order), after=paging.read(after, *_KINDS[wanted.order])
+    )
+
+
+def all_players(*, operator_id: int, currency: str, wanted: PlayerFilter, total: int) -> Listing[PlayerRow]:
+    """Every player that fits."""
+    ranked = _ranked(operator_id, currency, wanted, is_broad=total > COUNT_MAX)
+    return Listing(
+        _rows(operator_id, currency, ranked.order_by(None), wanted.order), lambda row: PlayerRow(*row)
+    )
 
 
 def count_players(session: Session, *, operator_id: int, wanted: PlayerFilter) -> int:
     """How many fit, up to COUNT_MAX + 1."""
     ids = _found(operator_id, wanted).limit(COUNT_MAX + 1)
     return session.scalar(select(func.count()).select_from(ids.subquery())) or 0
+
+
+def newest(session: Session, *, operator_id: int, search: str, limit: int) -> list[int]:
+    """Ids of the newest players that fit the search."""
+    wanted = PlayerFilter(search=search)
+    total = count_players(session, operator_id=operator_id, wanted=wanted)
+    if not total:
+        return []
+    ids = _candidates(operator_id, wanted, is_broad=total > COUNT_MAX)
+    [number] = ids.selected_columns
+    return list(session.scalars(ids.order_by(number.desc()).limit(limit)))
 
 
 def find_only(session: Session, *, operator_id: int, search: str) -> int | None:
@@ -87,11 +129,77 @@ def find_only(session: Session, *, operator_id: int, search: str) -> int | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _newest(operator_id: int, wanted: PlayerFilter, *, is_broad: bool) -> Select[int]:
+_NEVER = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+"""Stands for the last change of whoever had none: at the end of the latest first."""
+_KINDS: dict[Order, tuple[type, ...]] = {
+    Order.NEWEST: (int,),
+    Order.OLDEST: (int,),
+    Order.NAME: (int,),  # the id alone: the name is looked up, and stands in no URL
+    Order.NAME_BACKWARDS: (int,),
+    Order.RICHEST: (int, int),
+    Order.POOREST: (int, int),
+    Order.LATEST_CHANGE: (dt.datetime, int),
+    Order.EARLIEST_CHANGE: (dt.datetime, int),
+}
+
+
+def _place(row: PlayerRow, order: Order) -> str:
+    if order in {Order.RICHEST, Order.POOREST}:
+        return paging.write(row.real, row.id)
+    if order in {Order.LATEST_CHANGE, Order.EARLIEST_CHANGE}:
+        return paging.write(row.last_activity_at or _NEVER, row.id)
+    return paging.write(row.id)
+
+
+def _ranked(
+    operator_id: int, currency: str, wanted: PlayerFilter, *, is_broad: bool
+) -> Select[*tuple[Any, ...]]:
+    """Ids that fit and `rank`, what they are ordered by; ordered, to be limited."""
+    ids: Select[*tuple[Any, ...]] = _candidates(operator_id, wanted, is_broad=is_broad)
+    [number] = ids.selected_columns
+    rank: ColumnElement[Any] = number
+    if wanted.order in {Order.NAME, Order.NAME_BACKWARDS}:
+        if wanted.search.strip() and not is_broad:  # what a narrow search has found is ids alone
+            ids = ids.join(Player, Player.id == number)
+        rank = func.lower(Player.name)
+    elif wanted.order in {Order.RICHEST, Order.POOREST}:
+        home = aliased(Balance)
+        ids = ids.outerjoin(home, and_(home.player_id == number, home.currency == currency))
+        rank = func.coalesce(home.real, 0)
+    elif wanted.order in {Order.LATEST_CHANGE, Order.EARLIEST_CHANGE}:
+        moved = (
+            select(Balance.player_id, func.max(Balance.updated_at).label("at"))
+            .where(Balance.operator_id == operator_id, Balance.version > 0)
+            .group_by(Balance.player_id)
+            .subquery()
+        )
+        ids = ids.outerjoin(moved, moved.c.player_id == number)
+        rank = func.coalesce(moved.c.at, _NEVER)
+    return ids.add_columns(rank.label("rank")).order_by(*_directed(wanted.order, rank, number))
+
+
+def _directed(order: Order, *columns: ColumnElement[Any]) -> list[ColumnElement[Any]]:
+    return [column.desc() if order.is_descending else column.asc() for column in columns]
+
+
+def _behind(ranked: Select[*tuple[Any, ...]], order: Order, after: Place) -> Select[*tuple[Any, ...]]:
+    """Only what comes after a place."""
+    number, rank = ranked.selected_columns
+    key: Any = tuple_(rank, number)
+    place: Any = tuple_(*map(literal, after))
+    if order in {Order.NEWEST, Order.OLDEST}:
+        key, place = number, after[0]
+    elif order in {Order.NAME, Order.NAME_BACKWARDS}:
+        name = select(func.lower(Player.name)).where(Player.id == after[0]).scalar_subquery()
+        place = tuple_(name, literal(after[0]))
+    return ranked.where(key < place if order.is_descending else key > place)
+
+
+def _candidates(operator_id: int, wanted: PlayerFilter, *, is_broad: bool) -> Select[int]:
     """Ids that fit, to be ordered and limited.
 
     A narrow search collects all that it finds from the indexes and then sorts. A broad one walks the
-    players from the newest and looks at each: it has enough soon. The planner cannot tell which is
+    players in their order and looks at each: it has enough soon. The planner cannot tell which is
     which, because it does not know how many words have a beginning; each takes half a second for the other.
     """
     if not wanted.search.strip():
@@ -163,7 +271,9 @@ def _by_number(typed: str) -> list[ColumnElement[bool]]:
     return [Player.id == int(typed)] if re.fullmatch(r"[0-9]{1,18}", typed) else []
 
 
-def _rows(operator_id: int, currency: str, ids: Select[int]) -> Select[*tuple[Any, ...]]:
+def _rows(
+    operator_id: int, currency: str, ids: Select[*tuple[Any, ...]], order: Order
+) -> Select[*tuple[Any, ...]]:
     wanted = ids.subquery()
     moved = aliased(Balance)
     last_activity = (
@@ -194,5 +304,5 @@ def _rows(operator_id: int, currency: str, ids: Select[int]) -> Select[*tuple[An
         .join(Wallet, Wallet.player_id == Player.id)
         .outerjoin(Balance, and_(Balance.player_id == Player.id, Balance.currency == currency))
         .where(Player.operator_id == operator_id)
-        .order_by(Player.id.desc())
+        .order_by(*_directed(order, wanted.c.rank, Player.id.expression))
     )

@@ -112,21 +112,35 @@ def _proof(session: Session) -> dict[str, Any]:
 
 
 def _log(session: Session) -> dict[str, Any]:
-    operator = access.current_operator()
-    names = staff.names_by_id(session, operator_id=operator.id)
+    operator_id = access.current_operator().id
+    names = staff.names_by_id(session, operator_id=operator_id)
+    form = log_form(names)
+    page = queries.page_of_log(
+        session,
+        operator_id=operator_id,
+        wanted=log_filter(session, form),
+        after=request.args.get("after", ""),
+    )
+    return {"form": form, "page": page, "names": names}
+
+
+def log_form(names: Mapping[int, str]) -> LogFilterForm:
+    """The filters of the staff log as the URL has them."""
     form = LogFilterForm(request.args, names=names)
     form.validate()
+    return form
+
+
+def log_filter(session: Session, form: LogFilterForm) -> queries.LogFilter:
+    """The same for the query, with the player looked up."""
+    operator = access.current_operator()
     start, end = form.span(operator.timezone)
     player, nobody = form.good("player") or "", -1
     player_id = player_list.find_only(session, operator_id=operator.id, search=player) if player else None
-    wanted = queries.LogFilter(
+    return queries.LogFilter(
         performed_by=form.good("by") or "",
         search=form.good("q") or "",
         player_id=(player_id or nobody) if player else None,
         start=start,
         end=end,
     )
-    page = queries.page_of_log(
-        session, operator_id=operator.id, wanted=wanted, after=request.args.get("after", "")
-    )
-    return {"form": form, "page": page, "names": names}

@@ -1,6 +1,7 @@
 """The home of the desk: what waits, today's figures, what changed of late."""
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, current_app, make_response, render_template, request
@@ -102,21 +103,34 @@ def _figures_of(session: Session, day: Span) -> desk.DayFigures:
 
 
 def _recent(session: Session) -> dict[str, Any]:
-    operator, who, now = access.current_operator(), access.current_actor(), clock.now()
+    operator = access.current_operator()
     names = staff.names_by_id(session, operator_id=operator.id)
-    form = RecentFilterForm(request.args, names=names, me=who.id)
-    form.validate()
+    form = recent_form(names)
     page = desk.page_of_recent(
         session,
         operator_id=operator.id,
-        since=now - desk.RECENT,
-        agent_id=form.chosen_id("agent"),
-        performed_by=form.good("by") or "",
-        change_type=form.good("change_type") or "",
+        wanted=recent_filter(form),
         after=request.args.get("after", ""),
         through=lists.through(),
     )
     return {"form": form, "page": page, "names": names}
+
+
+def recent_form(names: Mapping[int, str]) -> RecentFilterForm:
+    """The filters of the recent changes as the URL has them."""
+    form = RecentFilterForm(request.args, names=names, me=access.current_actor().id)
+    form.validate()
+    return form
+
+
+def recent_filter(form: RecentFilterForm) -> desk.RecentFilter:
+    """The same for the query."""
+    return desk.RecentFilter(
+        since=clock.now() - desk.RECENT,
+        agent_id=form.chosen_id("agent"),
+        performed_by=form.good("by") or "",
+        change_type=form.good("change_type") or "",
+    )
 
 
 def _days(now: dt.datetime, timezone: str, count: int) -> list[Span]:

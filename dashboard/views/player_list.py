@@ -1,5 +1,6 @@
 """The list of players: search, filters, one row for each."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
@@ -40,10 +41,9 @@ def _part(session: Session) -> ResponseReturnValue:
 
 
 def _context(session: Session) -> dict[str, Any]:
-    operator, who = access.current_operator(), access.current_actor()
+    operator = access.current_operator()
     names = staff.names_by_id(session, operator_id=operator.id)
-    form = PlayerFilterForm(request.args, names=names, me=who.id)
-    form.validate()
+    form = filter_form(names)
     wanted = form.wanted()
     total = queries.count_players(session, operator_id=operator.id, wanted=wanted)
     page = queries.page_of_players(
@@ -55,3 +55,10 @@ def _context(session: Session) -> dict[str, Any]:
         after=request.args.get("after", ""),
     )
     return {"form": form, "page": page, "names": names, "total": total, "count_max": queries.COUNT_MAX}
+
+
+def filter_form(names: Mapping[int, str]) -> PlayerFilterForm:
+    """The filters of the list as the URL has them."""
+    form = PlayerFilterForm(request.args, names=names, me=access.current_actor().id)
+    form.validate()
+    return form

@@ -178,14 +178,12 @@ def operator_id() -> int:
 def read_journal(session: Session, page: PlayerPage, *, after: int | None = None) -> Journal:
     """A page of the journal by the filters of the URL."""
     operator, balance = access.current_operator(), page.balance
-    names = staff.names_by_id(session, operator_id=operator.id)
-    form = JournalFilterForm(request.args, currency=balance.currency, names=names)
-    form.validate()
+    form = journal_form(session, balance.currency)
     entries = journal.page_of_entries(
         session,
         player_id=page.player.id,
         currency=balance.currency,
-        where=_filter(form, operator.timezone),
+        where=journal_filter(form, operator.timezone),
         before=sequence_argument("before"),
         after=after,
     )
@@ -200,8 +198,16 @@ def read_journal(session: Session, page: PlayerPage, *, after: int | None = None
     return Journal(form, entries, form.asked(), balance.version, as_of)
 
 
-def _filter(form: JournalFilterForm, timezone: str) -> journal.Filter:
-    """What the form asks for; amounts are compared without their sign."""
+def journal_form(session: Session, currency: str) -> JournalFilterForm:
+    """The filters of a journal as the URL has them."""
+    names = staff.names_by_id(session, operator_id=operator_id())
+    form = JournalFilterForm(request.args, currency=currency, names=names)
+    form.validate()
+    return form
+
+
+def journal_filter(form: JournalFilterForm, timezone: str) -> journal.Filter:
+    """The same for the query; amounts are compared without their sign."""
     start, end = day_span(form.good("since"), form.good("until"), timezone)
     least, most = form.good("least"), form.good("most")
     return journal.Filter(

@@ -1,0 +1,107 @@
+"""What each list holds as a file: its columns, from the rows that the list itself shows."""
+
+import json
+from collections.abc import Sequence
+
+from dashboard.queries import staff
+from dashboard.queries.audit import LogRow
+from dashboard.queries.desk import RecentRow
+from dashboard.queries.journal import EntryRow
+from dashboard.queries.player_list import PlayerRow
+from dashboard.services.exports import Amount, Column
+
+Names = dict[int, str]
+
+
+def players(names: Names, currency: str) -> Sequence[Column]:
+    """Of the list of players; `currency` is the one that their balances are shown in."""
+
+    def agent(row: PlayerRow) -> str:
+        return names.get(row.agent_id, "") if row.agent_id else ""
+
+    return [
+        Column("Player id", "number", lambda row: row.id),
+        Column("Player", "text", lambda row: row.name),
+        Column("External id", "text", lambda row: row.external_id),
+        Column("E-mail", "text", lambda row: row.email),
+        Column("Status", "text", lambda row: row.status),
+        Column("VIP level", "text", lambda row: row.level),
+        Column("Agent", "text", agent),
+        Column("Currency", "text", lambda _row: currency),
+        Column("Real", "amount", lambda row: Amount(row.real, currency)),
+        Column("Bonus", "amount", lambda row: Amount(row.bonus, currency)),
+        Column("Last change", "time", lambda row: row.last_activity_at),
+        Column("Alerts", "number", lambda row: row.alerts),
+    ]
+
+
+def journal() -> Sequence[Column]:
+    """Of one balance's journal."""
+
+    def amount(label: str, field: str) -> Column:
+        def value(row: EntryRow) -> Amount:
+            return Amount(getattr(row, field), row.currency)
+
+        return Column(label, "amount", value)
+
+    return [
+        Column("Entry", "number", lambda row: row.sequence),
+        Column("Time", "time", lambda row: row.created_at),
+        Column("Type", "text", lambda row: row.change_type),
+        Column("Currency", "text", lambda row: row.currency),
+        amount("Real change", "real_delta"),
+        amount("Bonus change", "bonus_delta"),
+        amount("Real after", "real_after"),
+        amount("Bonus after", "bonus_after"),
+        Column("Reason", "text", lambda row: row.reason),
+        Column("Reference", "text", lambda row: row.reference),
+        Column("By", "text", lambda row: row.by),
+        Column("Risk", "number", lambda row: row.risk_score),
+        Column("Reverses", "number", lambda row: row.reverses),
+        Column("Reversed by", "number", lambda row: row.reversed_by),
+    ]
+
+
+def recent_changes(names: Names) -> Sequence[Column]:
+    """Of the changes over all players."""
+
+    def who(row: RecentRow) -> str:
+        return staff.name_of(row.performed_by, names)
+
+    return [
+        Column("Time", "time", lambda row: row.created_at),
+        Column("Player id", "number", lambda row: row.player_id),
+        Column("Player", "text", lambda row: row.player_name),
+        Column("External id", "text", lambda row: row.external_id),
+        Column("Entry", "number", lambda row: row.sequence),
+        Column("Type", "text", lambda row: row.change_type),
+        Column("Currency", "text", lambda row: row.currency),
+        Column("Real change", "amount", lambda row: Amount(row.real_delta, row.currency)),
+        Column("Bonus change", "amount", lambda row: Amount(row.bonus_delta, row.currency)),
+        Column("Real after", "amount", lambda row: Amount(row.real_after, row.currency)),
+        Column("Reason", "text", lambda row: row.reason),
+        Column("By", "text", who),
+        Column("Risk", "number", lambda row: row.risk_score),
+    ]
+
+
+def staff_log(names: Names) -> Sequence[Column]:
+    """Of the staff log."""
+
+    def who(row: LogRow) -> str:
+        return staff.name_of(row.performed_by, names)
+
+    def details(row: LogRow) -> str:
+        return json.dumps(row.details, ensure_ascii=False) if row.details else ""
+
+    return [
+        Column("Line", "number", lambda row: row.id),
+        Column("Time", "time", lambda row: row.logged_at),
+        Column("Who", "text", who),
+        Column("Action", "text", lambda row: row.action),
+        Column("Player id", "number", lambda row: row.player_id),
+        Column("Player", "text", lambda row: row.player_name),
+        Column("Details", "text", details),
+        Column("From", "text", lambda row: row.address),
+        Column("Request", "text", lambda row: row.request_id),
+    ]
