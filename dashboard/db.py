@@ -17,6 +17,7 @@ from sqlalchemy import BigInteger, DateTime, MetaData, Text, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, registry
 
+from dashboard import metrics
 from dashboard.errors import OutcomeUnknown
 
 # serialization_failure; deadlock_detected; unique_violation: somebody wrote the same key meanwhile (in
@@ -104,6 +105,7 @@ def writing() -> Iterator[Session]:
     Raises OutcomeUnknown when the connection is lost while committing: then nobody can say
     whether it was done, and only sending the same idempotency key again is safe.
     """
+    begun = time.perf_counter()
     with Session(alchemy.engine, expire_on_commit=False) as session:
         yield session
         session.flush()
@@ -113,6 +115,7 @@ def writing() -> Iterator[Session]:
             raise OutcomeUnknown(
                 "The connection was lost while saving: it may have been done. Sending it again is safe."
             ) from error
+        metrics.committed(session, time.perf_counter() - begun)
 
 
 def transact(work: Callable[[Session], T]) -> T:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from io import StringIO
 
 from alembic import command
@@ -52,10 +53,16 @@ def is_behind(owner_url: str) -> bool:
     return current != head
 
 
+@cache
+def head() -> str | None:
+    """The revision of this release."""
+    return _scripts().get_current_head()
+
+
+@cache
 def knows(revision: str) -> bool:
     """Whether this release has that migration: an older release must not take in a newer database."""
-    scripts = ScriptDirectory.from_config(Config(str(ROOT / "migrations" / "alembic.ini")))
-    return revision in {script.revision for script in scripts.walk_revisions()}
+    return revision in {script.revision for script in _scripts().walk_revisions()}
 
 
 def current_revision(owner_url: str) -> str | None:
@@ -82,6 +89,10 @@ def config(owner_url: str) -> Config:
     made = Config(str(ROOT / "migrations" / "alembic.ini"), stdout=StringIO())
     made.attributes["url"] = owner_url
     return made
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(Config(str(ROOT / "migrations" / "alembic.ini")))
 
 
 def _run(action: Callable[..., object], owner_url: str, *arguments: str) -> None:

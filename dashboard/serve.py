@@ -17,7 +17,7 @@ from granian.constants import Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
-from dashboard import database, log, process, roles
+from dashboard import database, log, metrics, process, roles
 from dashboard.config import ROOT, settings
 from dashboard.errors import PurserError
 
@@ -42,6 +42,7 @@ def run(*, demo: bool) -> None:
     """Start everything, stay until SIGINT or SIGTERM, stop everything. Raises PurserError in one line."""
     with _signals(), database.ready():
         require_free_port()
+        metrics.forget_ended()
         try:
             if demo:
                 fill_if_empty()

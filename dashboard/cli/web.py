@@ -2,7 +2,7 @@
 
 import click
 
-from dashboard import database, process, serve
+from dashboard import database, metrics, process, serve
 
 
 @click.command()
@@ -15,4 +15,5 @@ def command(child: bool, parent: int | None) -> None:
         serve.web()
         return
     with database.ready():
+        metrics.forget_ended()
         serve.web()

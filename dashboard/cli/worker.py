@@ -2,7 +2,7 @@
 
 import click
 
-from dashboard import database, jobs, process
+from dashboard import database, jobs, metrics, process
 
 
 @click.command()
@@ -15,4 +15,5 @@ def command(child: bool, parent: int | None) -> None:
         jobs.work()
         return
     with database.ready():
+        metrics.forget_ended()
         jobs.work()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from dashboard import metrics
 from dashboard.models.alert import AlertType, Severity
 from dashboard.services import risk
 from dashboard.services.vip import Rule, drop_percent
@@ -99,7 +100,7 @@ ON CONFLICT (player_id, currency, type) WHERE state <> 'resolved' DO UPDATE SET
   severity = least(a.severity, excluded.severity),
   peak = CASE WHEN a.type IN ('warning', 'critical', 'negative') THEN least(a.peak, excluded.peak)
               ELSE greatest(a.peak, excluded.peak) END
-RETURNING a.type
+RETURNING a.type, a.hits
 """)
 
 _CLOSE = text("""
@@ -129,7 +130,8 @@ def apply(session: Session, placed: Sequence[Placed]) -> None:
             "sequences": [place.sequence for place, _ in hits],
             "times": [place.at for place, _ in hits],
         }
-        session.execute(_RAISE, parameters)
+        raised = session.execute(_RAISE, parameters)
+        metrics.note(session, "alert", [row.type for row in raised if row.hits == 1])
     closes = [(place, alert_type) for place in placed for alert_type in place.outcome.closes]
     if closes:
         parameters = {

@@ -12,6 +12,7 @@ from typing import Any, get_type_hints
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from dashboard import metrics
 from dashboard.services import chain
 
 
@@ -132,4 +133,5 @@ def append(session: Session, postings: Sequence[Posting]) -> list[Entry]:
     entries = [Entry(**row) for row in session.execute(_APPEND, columns).mappings()]
     if len(entries) != len(postings):
         raise RuntimeError(f"{len(postings)} postings made {len(entries)} entries")
+    metrics.note(session, "entry", [entry.change_type for entry in entries])
     return entries

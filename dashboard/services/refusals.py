@@ -6,6 +6,7 @@ import json
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from dashboard import metrics
 from dashboard.models.alert import AlertType, Severity
 from dashboard.services import alerts, standings
 from dashboard.services.actors import Actor
@@ -45,8 +46,11 @@ def record(session: Session, *, refused: ChangeRefused, actor: Actor, now: dt.da
             "now": now,
         },
     )
+    if operator_id is None:
+        return
+    metrics.note(session, "refusal", [problem.code for problem in errors])
     exceeded = [use for use in judgement.validation.limits if use.is_exceeded]
-    if operator_id is None or not exceeded:
+    if not exceeded:
         return
     standings.ensure(session, player_id=request.player_id, currency=request.currency, now=now)
     limit = min(use.limit for use in exceeded)

@@ -14,7 +14,7 @@ from flask_wtf import CSRFProtect
 from werkzeug.exceptions import BadRequest
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from dashboard import log
+from dashboard import log, metrics
 from dashboard.config import settings
 from dashboard.errors import Forbidden
 from dashboard.views import access
@@ -78,6 +78,7 @@ def _is_from_here() -> bool:
 
 def _end(response: Response) -> Response:
     who = access.known()
+    seconds = time.perf_counter() - g.begun
     log.event(
         "request",
         request_id=g.request_id,
@@ -87,6 +88,9 @@ def _end(response: Response) -> Response:
         path=request.path,
         endpoint=request.endpoint,
         status=response.status_code,
-        duration_ms=round((time.perf_counter() - g.begun) * 1000),
+        duration_ms=round(seconds * 1000),
+    )
+    metrics.answered(
+        endpoint=request.endpoint, method=request.method, status=response.status_code, seconds=seconds
     )
     return response

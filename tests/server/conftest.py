@@ -1,5 +1,6 @@
 """The real web server as a process of its own, on a PostgreSQL of its own that tests may stop."""
 
+import json
 import os
 import re
 import shutil
@@ -11,12 +12,13 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import Message
 from http.cookiejar import CookieJar
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -49,10 +51,12 @@ class Browser:
     def __post_init__(self) -> None:
         self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self.cookies), _Stay())
 
-    def open(self, path: str, form: dict[str, str] | None = None) -> tuple[int, Message, str]:
+    def open(
+        self, path: str, form: dict[str, str] | None = None, *, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, Message, str]:
         """Status, headers and body; raises OSError where there is no answer."""
         data = urlencode(form).encode() if form is not None else None
-        asked = urllib.request.Request(self.address + path, data, {"Origin": self.address})
+        asked = urllib.request.Request(self.address + path, data, {"Origin": self.address, **(headers or {})})
         try:
             with self._opener.open(asked, timeout=20) as answer:
                 return answer.status, answer.headers, answer.read().decode()
@@ -125,6 +129,10 @@ class Desk:
                 return
             select_pause()
         raise AssertionError(f"{path} never answered {status}, but {last}")
+
+    def ask(self, path: str) -> dict[str, Any]:
+        """What a path for machines says."""
+        return dict(json.loads(Browser(self.address).open(path)[2]))
 
     @contextmanager
     def session(self) -> Iterator[Session]:
