@@ -5,6 +5,7 @@ and no e-mail address can slip in because somebody logged an object that holds o
 """
 
 import logging
+import re
 import sys
 import traceback
 from collections.abc import MutableMapping
@@ -18,13 +19,16 @@ FIELDS = frozenset(
         "event", "level", "at",
         "request_id", "user_id", "operator_id", "address",
         "method", "path", "endpoint", "status", "duration_ms",
-        "error", "sqlstate", "frames", "reason",
+        "error", "sqlstate", "frames", "reason", "logger", "action",
         "job", "count", "balances", "entries", "anchor", "attempt", "wait_seconds",
     }
 )  # fmt: skip
 
 
 _PACKAGE = Path(__file__).resolve().parent
+_OURS = "dashboard."
+_SEGMENT = re.compile(r"[A-Za-z0-9._-]{0,32}")
+_HIDDEN = "…"
 
 
 class _StandardError:
@@ -54,6 +58,35 @@ structlog.configure(
     cache_logger_on_first_use=False,
 )
 _logger = structlog.get_logger()
+
+
+class _FromLibraries(logging.Handler):
+    """What libraries log, and we by `logging`: who, where and what kind of error.
+
+    Their messages are left out, since they quote whatever they were working on; of ours, which are
+    constant, the arguments.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        fields = {
+            "logger": record.name,
+            "action": getattr(record, "action", None),
+            "reason": str(record.msg) if record.name.startswith(_OURS) else None,
+        }
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            failure("logged", error, **fields)
+        else:
+            at = f"{record.filename}:{record.lineno} {record.funcName}"
+            _logger.log(record.levelno, "logged", frames=[at], **fields)
+
+
+logging.getLogger().addHandler(_FromLibraries(logging.WARNING))
+
+
+def shown(path: str) -> str:
+    """A path as it may be logged: parts that are no short plain word, such as a token, are hidden."""
+    return "/".join(part if _SEGMENT.fullmatch(part) else _HIDDEN for part in path.split("/"))
 
 
 def event(name: str, **fields: object) -> None:

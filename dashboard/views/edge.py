@@ -85,7 +85,7 @@ def _end(response: Response) -> Response:
         user_id=who.actor.id if who else None,
         operator_id=who.operator.id if who else None,
         method=request.method,
-        path=request.path,
+        path=log.shown(request.path),
         endpoint=request.endpoint,
         status=response.status_code,
         duration_ms=round(seconds * 1000),

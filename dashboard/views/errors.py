@@ -51,6 +51,7 @@ _BUSY_STATES = {"55P03", "57014", "40001", "40P01"}  # lock or statement timeout
 
 def init_app(app: Flask) -> None:
     """Turn every kind of error into an answer."""
+    app.logger.disabled = True  # it would print the message of an error and what was typed: _failed logs it
     app.register_error_handler(PurserError, _refused)
     app.register_error_handler(CSRFError, lambda _error: answer(400, _TOKEN))
     app.register_error_handler(HTTPException, _http)

@@ -4,11 +4,11 @@ import threading
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TooLate
 
-from flask import Blueprint, Flask, Response, current_app, jsonify
+from flask import Blueprint, Flask, Response, current_app, g, jsonify
 from flask.typing import ResponseReturnValue
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
-from dashboard import clock, db, migrate
+from dashboard import clock, db, log, migrate
 from dashboard.queries import operations
 from dashboard.queries.operations import State
 from dashboard.views.access import public
@@ -59,7 +59,11 @@ def ready() -> ResponseReturnValue:
     app = current_app._get_current_object()  # type: ignore[attr-defined]
     try:
         state = app.extensions[_ASKING].ask(app)
-    except (SQLAlchemyError, TooLate):
+    except ProgrammingError as error:  # what is asked for is not there yet, or not ours to read
+        log.failure("not ready", error, request_id=g.request_id)
+        return _not_ready({"ok": False, "database": "ok", "schema": "behind"})
+    except (SQLAlchemyError, TooLate) as error:
+        log.failure("not ready", error, request_id=g.request_id)
         return _not_ready({"ok": False, "database": "unreachable"})
     if state.revision != migrate.head() and migrate.knows(state.revision or ""):
         return _not_ready({"ok": False, "database": "ok", "schema": "behind"})
