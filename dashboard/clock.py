@@ -40,9 +40,13 @@ def local(at: dt.datetime, zone: str) -> dt.datetime:
     return at.astimezone(ZoneInfo(zone))
 
 
-def instant(wall: dt.datetime, zone: str) -> dt.datetime:
-    """The instant at which the operator's wall shows `wall`, which is naive; the first of two, in UTC."""
-    return wall.replace(tzinfo=ZoneInfo(zone), fold=0).astimezone(dt.UTC)
+def instants(wall: dt.datetime, zone: str) -> tuple[dt.datetime, ...]:
+    """Every instant, in UTC and in order, at which the operator's wall shows `wall`, which is naive.
+
+    None where the clocks went forward over it; two where they went back and it came again.
+    """
+    told = {wall.replace(tzinfo=ZoneInfo(zone), fold=fold).astimezone(dt.UTC) for fold in (0, 1)}
+    return tuple(sorted(at for at in told if local(at, zone).replace(tzinfo=None) == wall))
 
 
 def day(at: dt.datetime, zone: str) -> Span:

@@ -60,6 +60,13 @@ def open_dialog(*selectors: str) -> Act:
     return act
 
 
+def go_back_in_time(page: "Page") -> None:
+    """From an entry to the player as of just before it."""
+    page.locator(".entry-moments a").first.click()
+    page.locator(".past-banner").wait_for()
+    settle(page)
+
+
 def adjust(change_type: str, amount: str, reason: str) -> Act:
     """Fill in the adjust form, and wait for what it would do."""
 
@@ -129,6 +136,9 @@ SCREENS = (
     Screen("player-read-only", "auditor", "/players/{player}"),
     Screen("explanation", "agent", "/players/{player}/explanation"),
     Screen("explanation-dialog", "agent", "/players/{player}", open_dialog("a[href*='/explanation']")),
+    Screen("player-as-of", "manager", "/players/{player}/entries/{currency}/{entry}", go_back_in_time),
+    Screen("player-as-of-form", "agent", "/players/{player}", press(".past-form summary")),
+    Screen("player-as-of-refused", "agent", "/players/{player}?as_of=2999-01-01T12:00", status=422),
     Screen("player-frozen", "manager", "/players/{frozen}"),
     Screen("player-closed", "manager", "/players/{closed}"),
     Screen("entry", "agent", "/players/{player}/entries/{currency}/{entry}"),

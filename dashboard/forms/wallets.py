@@ -6,7 +6,6 @@ from typing import Any
 from uuid import uuid4
 
 from wtforms import (
-    DateTimeLocalField,
     HiddenField,
     IntegerField,
     RadioField,
@@ -150,9 +149,6 @@ class JournalFilterForm(FilterForm):
     until = DayField("To", validators=[Optional()])
     least = AmountField("At least")
     most = AmountField("At most")
-    at = DateTimeLocalField(
-        "Balance at", format=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"], validators=[Optional()]
-    )
 
     def __init__(self, given: Any, *, currency: str, names: Mapping[int, str]) -> None:
         super().__init__(given)
@@ -168,19 +164,12 @@ class JournalFilterForm(FilterForm):
         if field.data and self.since.data and field.data < self.since.data:
             raise ValidationError("The last day is before the first.")
 
-    def validate_at(self, field: Any) -> None:
-        """A moment that a calendar of instants can hold."""
-        if field.data and not 1970 <= field.data.year <= 9000:
-            raise ValidationError("Enter a moment of our time.")
-
     def chips(self) -> list[Chip]:
-        """What is in force, in words; amounts and the moment as they are read."""
+        """What is in force, in words; amounts as they are read."""
         return [Chip(chip.name, self._said(chip)) for chip in super().chips()]
 
     def _said(self, chip: Chip) -> str:
         value = self.good(chip.name)
         if chip.name in {"least", "most"}:
             return f"{self[chip.name].label.text} {money.show(abs(value), self.currency)}"
-        if chip.name == "at":
-            return f"Balance at {value.day} {value:%b %Y, %H:%M}"
         return chip.text

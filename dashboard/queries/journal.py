@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Select, case, cast, func, select
+from sqlalchemy import BigInteger, ColumnElement, Select, case, cast, func, select, text
 from sqlalchemy.orm import Session, aliased
 
 from dashboard.errors import NotFound
@@ -121,11 +121,13 @@ class EntryDetail:
 class AsOf:
     """What a balance was at a moment. Minor units."""
 
-    at: dt.datetime
+    currency: str
     real: int
     bonus: int
     sequence: int
     """Of the last entry by then; 0 before the first."""
+    next_at: dt.datetime | None
+    """When the entry after it was made; None where there is none yet."""
 
 
 _REVERSAL = aliased(WalletEntry)
@@ -189,19 +191,32 @@ def get_entry(
     return _detail(entry, by, reversed_by)
 
 
-def balance_as_of(session: Session, *, player_id: int, currency: str, at: dt.datetime) -> AsOf:
-    """What the balance was at that moment: what the last entry up to it left; zero before the first."""
-    row = session.execute(
-        select(WalletEntry.real_after, WalletEntry.bonus_after, WalletEntry.sequence)
-        .where(
-            WalletEntry.player_id == player_id,
-            WalletEntry.currency == currency,
-            WalletEntry.created_at <= at,
-        )
-        .order_by(WalletEntry.sequence.desc())
-        .limit(1)
-    ).one_or_none()
-    return AsOf(at, *row) if row else AsOf(at, 0, 0, 0)
+def balances_as_of(
+    session: Session, *, player_id: int, at: dt.datetime, currency: str, through: int | None = None
+) -> list[AsOf]:
+    """What each balance of a player was at that moment: what the last entry up to it left; `currency` first.
+
+    Of that one at most the entry `through` counts: among entries of one instant only their order tells
+    before from after.
+    """
+    rows = session.execute(_AS_OF, {"p": player_id, "at": at, "c": currency, "through": through})
+    return [AsOf(*row) for row in rows]
+
+
+_AS_OF = text("""
+SELECT b.currency, coalesce(e.real_after, 0), coalesce(e.bonus_after, 0), coalesce(e.sequence, 0),
+       n.created_at
+FROM balances b
+LEFT JOIN LATERAL (
+  SELECT real_after, bonus_after, sequence FROM wallet_entries
+  WHERE player_id = b.player_id AND currency = b.currency AND created_at <= :at
+    AND (b.currency <> :c OR sequence <= coalesce(CAST(:through AS bigint), b.version))
+  ORDER BY sequence DESC LIMIT 1) e ON true
+LEFT JOIN wallet_entries n
+  ON n.player_id = b.player_id AND n.currency = b.currency AND n.sequence = coalesce(e.sequence, 0) + 1
+WHERE b.player_id = :p
+ORDER BY b.currency <> :c, b.currency
+""")
 
 
 def _rows(player_id: int, currency: str) -> Select[Any]:

@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response
 from dashboard import clock, db, money
 from dashboard.errors import NotFound
 from dashboard.forms.filters import day_span
+from dashboard.forms.past import PastForm
 from dashboard.forms.wallets import AdjustmentForm, JournalFilterForm, NoteForm
 from dashboard.models.wallet import WalletStatus
 from dashboard.queries import journal, notes, players, staff
@@ -75,7 +76,8 @@ class Journal:
     """As they stand in the URL."""
     latest: int
     """Sequence of the last entry there was, whether it is shown or not."""
-    as_of: journal.AsOf | None
+    as_of_form: PastForm
+    """The way to the page as of a moment."""
 
 
 def act(real_delta: int, currency: str) -> str:
@@ -187,15 +189,16 @@ def read_journal(session: Session, page: PlayerPage, *, after: int | None = None
         before=sequence_argument("before"),
         after=after,
     )
-    at, as_of = form.good("at"), None
-    if at is not None:
-        as_of = journal.balance_as_of(
-            session,
-            player_id=page.player.id,
-            currency=balance.currency,
-            at=clock.instant(at, operator.timezone),
-        )
-    return Journal(form, entries, form.asked(), balance.version, as_of)
+    return Journal(form, entries, form.asked(), balance.version, as_of_form())
+
+
+def as_of_form() -> PastForm:
+    """The moment that the URL names; empty, and not complained about, where it names none."""
+    asked = request.args if request.args.get("as_of") else None
+    form = PastForm(asked, timezone=access.current_operator().timezone, now=clock.now())
+    if asked:
+        form.validate()
+    return form
 
 
 def journal_form(session: Session, currency: str) -> JournalFilterForm:

@@ -8,7 +8,7 @@ from dashboard.forms.wallets import NoteForm
 from dashboard.queries import notes as note_queries
 from dashboard.queries import players as queries
 from dashboard.services import players
-from dashboard.views import access, htmx, player_page
+from dashboard.views import access, htmx, past, player_page
 from dashboard.views.access import requires
 
 bp = Blueprint("players", __name__, url_prefix="/players")
@@ -17,7 +17,9 @@ bp = Blueprint("players", __name__, url_prefix="/players")
 @bp.get("/<int:player_id>")
 @requires("players:view")
 def show(player_id: int) -> ResponseReturnValue:
-    """The whole page; for htmx the tab alone, so that what one types beside it stays."""
+    """The whole page, or as it was at a moment; for htmx the tab alone, so that what one types stays."""
+    if past.is_asked():
+        return past.show(player_id)
     if not htmx.wants_partial():
         return player_page.whole(player_id)
     with db.reading() as session:
@@ -60,6 +62,8 @@ def show_journal(player_id: int) -> ResponseReturnValue:
     """More of the journal: what came after a sequence, or the page before one; plainly, the page."""
     if not htmx.wants_partial():
         return player_page.redirect_to_page(player_id)
+    if past.is_asked():
+        return past.more(player_id)
     after = player_page.sequence_argument("after")
     with db.reading() as session:
         page = player_page.get_page(session, player_id)

@@ -24,6 +24,7 @@ def init_app(app: Flask) -> None:
         relative_time=relative_time,
         clock_time=clock_time,
         day_time=day_time,
+        instant_name=instant_name,
     )
     app.jinja_env.globals.update(asset=asset, csp_nonce=csp_nonce, may=may)
     app.context_processor(_who_asks)
@@ -51,6 +52,11 @@ def day_time(at: dt.datetime) -> str:
     if wall.year == today.year:
         return f"{wall.day} {wall:%b %H:%M}"
     return f"{wall.day} {wall:%b %Y}"
+
+
+def instant_name(at: dt.datetime) -> str:
+    """`2026-11-21T11:03:11.250000Z`: an instant as an address names it."""
+    return at.astimezone(dt.UTC).replace(tzinfo=None).isoformat() + "Z"
 
 
 def relative_time(at: dt.datetime) -> str:

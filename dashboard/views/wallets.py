@@ -20,7 +20,7 @@ from dashboard.services.actors import Actor
 from dashboard.services.balances import BalanceChange, ChangeRefused, KeyReused, StaleBalance
 from dashboard.services.journal import Entry
 from dashboard.services.vip import LimitUse
-from dashboard.views import access, htmx, player_page
+from dashboard.views import access, htmx, past, player_page
 from dashboard.views.access import requires
 from dashboard.views.player_page import Outlook
 
@@ -352,4 +352,5 @@ def _entry(player_id: int, currency: str, sequence: int, form: ReversalForm, sta
         entry = player_page.get_entry(session, player_id, currency, sequence)
         player = players.get_header(session, player_id=player_id, operator_id=player_page.operator_id())
     template = "players/_entry.html" if htmx.wants_partial() else "players/entry.html"
-    return make_response(render_template(template, entry=entry, player=player, form=form), status)
+    given = past.idle()
+    return make_response(render_template(template, entry=entry, player=player, form=form, **given), status)

@@ -91,6 +91,30 @@ def test_a_range_of_days_is_half_open() -> None:
     assert span == clock.Span(utc("2026-03-27 23:00"), utc("2026-03-29 22:00"))
 
 
+@pytest.mark.parametrize(
+    ("wall", "zone", "expected"),
+    [
+        ("2026-03-02 12:00", "Europe/Malta", ["2026-03-02 11:00"]),
+        # The clocks go forward from two to three: what lies between never comes.
+        ("2026-03-29 01:59:59.999999", "Europe/Malta", ["2026-03-29 00:59:59.999999"]),
+        ("2026-03-29 02:00", "Europe/Malta", []),
+        ("2026-03-29 02:59", "Europe/Malta", []),
+        ("2026-03-29 03:00", "Europe/Malta", ["2026-03-29 01:00"]),
+        # They go back from three to two: what lies between comes twice.
+        ("2026-10-25 01:59", "Europe/Malta", ["2026-10-24 23:59"]),
+        ("2026-10-25 02:00", "Europe/Malta", ["2026-10-25 00:00", "2026-10-25 01:00"]),
+        ("2026-10-25 02:59", "Europe/Malta", ["2026-10-25 00:59", "2026-10-25 01:59"]),
+        ("2026-10-25 03:00", "Europe/Malta", ["2026-10-25 02:00"]),
+        # A change of half an hour.
+        ("2026-04-05 01:45", "Australia/Lord_Howe", ["2026-04-04 14:45", "2026-04-04 15:15"]),
+        ("2026-04-05 01:15", "Australia/Lord_Howe", ["2026-04-04 14:15"]),
+    ],
+)
+def test_a_wall_shows_a_moment_once_twice_or_never(wall: str, zone: str, expected: list[str]) -> None:
+    shown = dt.datetime.fromisoformat(wall)
+    assert clock.instants(shown, zone) == tuple(utc(text) for text in expected)
+
+
 def test_time_can_be_frozen_and_goes_on_afterwards() -> None:
     at = dt.datetime(2026, 3, 2, 13, tzinfo=dt.timezone(dt.timedelta(hours=1)))
     later = utc("2026-03-02 18:00")

@@ -249,22 +249,11 @@ def test_filters_stand_as_chips_that_come_off(desk: Desk) -> None:
 def test_a_filter_that_cannot_be_read_is_told_and_left_out(desk: Desk) -> None:
     agent, player_id = desk.sign_in(), desk.player()
     fill(desk, player_id, 1)
-    page = agent.page(f"/players/{player_id}?least=abc&since=2026-03-05&until=2026-03-01&before=x&at=never")
+    page = agent.page(f"/players/{player_id}?least=abc&since=2026-03-05&until=2026-03-01&before=x")
     assert sequences(page) == []
     assert page.by_id("journal-least")["value"] == "abc"
     assert "in figures" in page.by_id("journal-least-error").text
     assert "before the first" in page.by_id("journal-until-error").text
-
-
-def test_the_balance_as_of_a_moment(desk: Desk) -> None:
-    agent, player_id = desk.sign_in(), desk.player()
-    fill(desk, player_id, 3)  # 1.00, 1.01 and 1.02, at 13:58, 13:59 and 14:00 in Malta
-    for at, said in [
-        ("2026-03-02T13:57", "0.00 USD real and 0.00 bonus: nothing had moved yet."),
-        ("2026-03-02T13:59", "2.01 USD real and 0.00 bonus, as entry 2 had left it."),
-        ("2026-03-03T00:00", "3.03 USD real and 0.00 bonus, as entry 3 had left it."),
-    ]:
-        assert said in agent.page(f"/players/{player_id}?at={at}").by_id("journal").text
 
 
 def test_what_people_typed_is_never_markup(desk: Desk) -> None:
