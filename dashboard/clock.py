@@ -69,6 +69,15 @@ def month(at: dt.datetime, zone: str) -> Span:
     return between(first, following, zone)
 
 
+def last_days(now: dt.datetime, zone: str, count: int) -> list[Span]:
+    """The last `count` calendar days of `zone`, the day of `now` last."""
+    today = local(now, zone).date()
+    return [
+        between(today - dt.timedelta(days=back), today - dt.timedelta(days=back - 1), zone)
+        for back in reversed(range(count))
+    ]
+
+
 def between(first: dt.date, end: dt.date, zone: str) -> Span:
     """From the midnight that begins `first` to the midnight that begins `end`."""
     return Span(_midnight(first, zone), _midnight(end, zone))

@@ -60,6 +60,17 @@ def open_dialog(*selectors: str) -> Act:
     return act
 
 
+def select_and_ask(act_noun: str) -> Act:
+    """Tick the first boxes, and press what shall be done."""
+
+    def act(page: "Page") -> None:
+        for box in page.locator("#alerts [name=alert]").all()[:3]:
+            box.check()
+        open_dialog(f"#selection [value={act_noun}]")(page)
+
+    return act
+
+
 def go_back_in_time(page: "Page") -> None:
     """From an entry to the player as of just before it."""
     page.locator(".entry-moments a").first.click()
@@ -159,8 +170,33 @@ SCREENS = (
     Screen("alerts-acknowledged", "agent", "/alerts?state=acknowledged"),
     Screen("alerts-resolved", "agent", "/alerts?state=resolved"),
     Screen("alerts-filtered", "agent", "/alerts?severity=critical&age=older-week"),
-    Screen("acknowledgement", "agent", "{acknowledgement}"),
-    Screen("acknowledgement-dialog", "agent", "/alerts", open_dialog("a[href*='/acknowledgement']")),
+    Screen("alerts-snoozed", "agent", "/alerts?state=snoozed"),
+    Screen("alerts-mine", "agent", "/alerts?assigned=me"),
+    Screen("alerts-read-only", "auditor", "/alerts"),
+    Screen("alert", "agent", "{alert}"),
+    Screen("alert-snoozed", "agent", "{snoozed}"),
+    Screen("alert-resolved", "auditor", "{resolved}"),
+    Screen("alert-figures", "manager", "/alerts/figures"),
+    Screen("alert-figures-table", "manager", "/alerts/figures", press(".chart-table summary")),
+    Screen("acknowledgement", "agent", "{alert}/acknowledgement"),
+    Screen("acknowledgement-dialog", "agent", "{alert}", open_dialog("a[href*='/acknowledgement']")),
+    Screen("resolution", "agent", "{alert}/resolution"),
+    Screen("snooze", "agent", "{alert}/snooze"),
+    Screen("snooze-dialog", "agent", "{alert}", open_dialog("a[href*='/snooze']")),
+    Screen("assignment", "agent", "{alert}/assignment"),
+    Screen("selection", "agent", "/alerts/selection?act=snooze&{selection}"),
+    Screen(
+        "selection-dialog",
+        "agent",
+        "/alerts",
+        select_and_ask("resolution"),
+    ),
+    Screen("withdrawals", "agent", "/withdrawals"),
+    Screen("withdrawals-all", "agent", "/withdrawals?state=all"),
+    Screen("withdrawal-new", "agent", "/players/{player}/withdrawals/new"),
+    Screen("withdrawal-dialog", "agent", "/players/{player}", open_dialog("a[href*='/withdrawals/new']")),
+    Screen("withdrawal", "agent", "{withdrawal}"),
+    Screen("transfer-new", "agent", "/players/{player}/transfers/new"),
     Screen("vip-rules", "admin", "/vip-rules"),
     Screen("vip-rule", "admin", "/vip-rules/{currency}/gold"),
     Screen("vip-rule-edit", "admin", "/vip-rules/{currency}/gold/edit"),
@@ -217,8 +253,15 @@ def find_subjects(context: "BrowserContext", url: str) -> dict[str, str]:
         "frozen": _first_player(page, url, "status=frozen"),
         "closed": _first_player(page, url, "status=closed"),
     }
+    found |= {
+        "alert": _first_alert(page, url, "assigned=nobody"),
+        "snoozed": _first_alert(page, url, "state=snoozed"),
+        "resolved": _first_alert(page, url, "state=resolved"),
+    }
     page.goto(f"{url}/alerts")
-    acknowledgement = page.locator("a[href*='/acknowledgement']").first.get_attribute("href")
+    keys = [box.get_attribute("value") for box in page.locator("[name=alert]").all()[:3]]
+    page.goto(f"{url}/withdrawals?state=all")
+    withdrawal = page.locator("#withdrawals .act-cell a").first.get_attribute("href") or ""
     page.goto(f"{url}/staff")
     member = page.locator("#staff tr:has-text('Manager') th a").first.get_attribute("href")
     page.goto(f"{url}/players/{found['player']}")
@@ -228,7 +271,8 @@ def find_subjects(context: "BrowserContext", url: str) -> dict[str, str]:
     return {
         **found,
         "member": (member or "").rpartition("/")[2],
-        "acknowledgement": acknowledgement or "",
+        "withdrawal": withdrawal,
+        "selection": "&".join(f"alert={key}" for key in keys),
         "currency": currency,
         "entry": sequence,
     }
@@ -272,3 +316,10 @@ def _first_player(page: "Page", url: str, *filters: str) -> str:
         if link.count():
             return (link.first.get_attribute("href") or "").rpartition("/")[2]
     raise LookupError(f"No player fits {' or '.join(filters)}: is the demo there?")
+
+
+def _first_alert(page: "Page", url: str, query: str) -> str:
+    """The address of the first alert by that filter."""
+    page.goto(f"{url}/alerts?{query}")
+    link = page.locator("#alerts .lead a").first
+    return link.get_attribute("href") or ""

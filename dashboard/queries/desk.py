@@ -14,6 +14,7 @@ from dashboard.models import Alert, Player, Wallet, WalletEntry
 from dashboard.models.alert import AlertState, Severity
 from dashboard.models.wallet import WalletStatus
 from dashboard.queries import paging
+from dashboard.queries.alerts import is_awake
 from dashboard.queries.paging import Listing, Page, Place
 
 RECENT = dt.timedelta(hours=24)
@@ -154,11 +155,11 @@ def _over(operator_id: int, currency: str, days: Sequence[Span]) -> dict[str, ob
     }
 
 
-def waiting(session: Session, *, operator_id: int) -> Waiting:
-    """Open alerts by type and severity, and how many wallets are frozen."""
+def waiting(session: Session, *, operator_id: int, now: dt.datetime) -> Waiting:
+    """Open alerts that are not snoozed by type and severity, and how many wallets are frozen."""
     alerts = session.execute(
         select(Alert.type, Alert.severity, func.count())
-        .where(Alert.operator_id == operator_id, Alert.state == AlertState.OPEN)
+        .where(Alert.operator_id == operator_id, Alert.state == AlertState.OPEN, is_awake(now))
         .group_by(Alert.type, Alert.severity)
         .order_by(Alert.severity, func.count().desc(), Alert.type)
     )

@@ -3,10 +3,14 @@
 import datetime as dt
 from dataclasses import dataclass
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from dashboard.errors import NotFound
+from dashboard.models.change_request import RequestState
+from dashboard.queries import alerts, approvals
+from dashboard.queries.alerts import AlertRow
+from dashboard.queries.approvals import OpenRequest
 from dashboard.services import standings, vip
 from dashboard.services.actors import Actor
 
@@ -64,30 +68,6 @@ class BalanceRow:
 
 
 @dataclass(frozen=True, slots=True)
-class AlertRow:
-    """An alert of the player. `peak` and `threshold` as in `models/alert.py`."""
-
-    id: int
-    currency: str
-    type: str
-    severity: str
-    state: str
-    hits: int
-    peak: int
-    threshold: int
-    sequence: int | None
-    raised_at: dt.datetime
-    last_hit_at: dt.datetime
-    acknowledged_by: str | None
-    """A name."""
-    acknowledged_at: dt.datetime | None
-    note: str | None
-    resolved_at: dt.datetime | None
-    resolved_by: str | None
-    """A name, or `System` when the balance itself came back."""
-
-
-@dataclass(frozen=True, slots=True)
 class PlayerPage:
     """One player and one of their balances, all of one instant."""
 
@@ -101,6 +81,25 @@ class PlayerPage:
     rule: vip.Rule | None
     limits: tuple[vip.LimitUse, ...]
     """The day's and the week's use; empty without a balance or a rule."""
+    requests: tuple[OpenRequest, ...]
+    """Held or waiting, and held ones of whoever asks that have just ended; in every currency."""
+
+    @property
+    def held(self) -> list[OpenRequest]:
+        """What is held for undo, and what became of one's own."""
+        return [request for request in self.requests if request.state != RequestState.WAITING]
+
+    @property
+    def held_back(self) -> int:
+        """How much of the shown balance's pending is for held debits."""
+        return sum(
+            request.set_aside for request in self.requests if request.currency == self.balance.currency
+        )
+
+    @property
+    def waiting(self) -> int:
+        """How many changes wait for a second person."""
+        return sum(request.state == RequestState.WAITING for request in self.requests)
 
 
 _HEADER = text("""
@@ -133,23 +132,11 @@ LEFT JOIN wallet_entries e ON e.player_id = :p AND e.currency = c.currency AND e
 ORDER BY c.currency <> :home, b.version IS NULL, c.currency
 """)
 
-_ALERTS = """
-SELECT a.id, a.currency, a.type, a.severity, a.state, a.hits, a.peak, a.threshold, a.sequence, a.raised_at,
-       a.last_hit_at, k.name AS acknowledged_by, a.acknowledged_at, a.note, a.resolved_at,
-       CASE a.resolved_by WHEN 'system' THEN 'System' ELSE coalesce(r.name, a.resolved_by) END AS resolved_by
-FROM alerts a
-LEFT JOIN logins k ON k.id = a.acknowledged_by
-LEFT JOIN logins r ON 'staff:' || r.id = a.resolved_by
-WHERE a.player_id = :p AND a.operator_id = :operator
-"""
-_OPEN_ALERTS = text(f"{_ALERTS} AND a.state <> 'resolved' ORDER BY a.severity, a.last_hit_at DESC, a.id DESC")
-_ALL_ALERTS = text(f"{_ALERTS} ORDER BY a.state = 'resolved', a.last_hit_at DESC, a.id DESC LIMIT 100")
-
 
 def get_page(
     session: Session, *, player_id: int, currency: str | None, actor: Actor, now: dt.datetime
 ) -> PlayerPage:
-    """The player with the balance in `currency`, or in the operator's own. At most five statements.
+    """The player with the balance in `currency`, or in the operator's own. At most six statements.
 
     Raises NotFound for a player of another operator, and for a currency in which nothing can be.
     """
@@ -166,9 +153,14 @@ def get_page(
         player=player,
         balances=balances,
         balance=balance,
-        open_alerts=list_open_alerts(session, player_id=player_id, operator_id=actor.operator_id),
+        open_alerts=tuple(
+            alerts.list_unresolved_of(session, operator_id=actor.operator_id, player_id=player_id, now=now)
+        ),
         rule=rule,
         limits=limits,
+        requests=approvals.list_open_of(
+            session, operator_id=actor.operator_id, player_id=player_id, login_id=actor.id, now=now
+        ),
     )
 
 
@@ -178,23 +170,6 @@ def get_header(session: Session, *, player_id: int, operator_id: int) -> Header:
     if row is None:
         raise NotFound("There is no such player.")
     return Header(**row)
-
-
-def list_open_alerts(session: Session, *, player_id: int, operator_id: int) -> tuple[AlertRow, ...]:
-    """The alerts that are not resolved, in every currency, the gravest first."""
-    return _list_alerts(session, _OPEN_ALERTS, player_id, operator_id)
-
-
-def list_alerts(session: Session, *, player_id: int, operator_id: int) -> tuple[AlertRow, ...]:
-    """The last hundred alerts: those that are not resolved first, each group latest first."""
-    return _list_alerts(session, _ALL_ALERTS, player_id, operator_id)
-
-
-def _list_alerts(
-    session: Session, statement: TextClause, player_id: int, operator_id: int
-) -> tuple[AlertRow, ...]:
-    rows = session.execute(statement, {"p": player_id, "operator": operator_id})
-    return tuple(AlertRow(**row) for row in rows.mappings())
 
 
 def _limits(

@@ -1,21 +1,21 @@
-"""The inbox of alerts, and saying that one has seen an alert."""
+"""The inbox of alerts, one alert with its life, and the figures of all."""
 
 from typing import Any
 
-from flask import Blueprint, make_response, render_template, request, url_for
+from flask import Blueprint, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from dashboard import clock, db, live
-from dashboard.forms.alerts import AcknowledgementForm, AlertFilterForm
+from dashboard import clock, db
+from dashboard.forms.alerts import AlertFilterForm
+from dashboard.queries import alert_figures, staff
 from dashboard.queries import alerts as queries
-from dashboard.queries import staff
-from dashboard.services import alert_life
-from dashboard.views import access, htmx, lists
+from dashboard.views import access, charts, htmx, lists
 from dashboard.views.access import requires
-from dashboard.views.auth import safe_path
 
 bp = Blueprint("alerts", __name__)
+
+FIGURE_DAYS = 30
 
 
 @bp.get("/alerts")
@@ -41,59 +41,51 @@ def show_count() -> ResponseReturnValue:
     return render_template("alerts/_alert_count.html")
 
 
-@bp.get("/players/<int:player_id>/alerts/<int:alert_id>/acknowledgement")
-@requires("alerts:acknowledge")
-def show_acknowledgement(player_id: int, alert_id: int) -> ResponseReturnValue:
-    """The form for a note, as a dialog or a page."""
-    came_from = htmx.current_path() if htmx.is_htmx() else request.args.get("next", "")
-    form = AcknowledgementForm(formdata=None, data={"next": safe_path(came_from)})
-    return _form(player_id, alert_id, form)
-
-
-@bp.post("/players/<int:player_id>/alerts/<int:alert_id>/acknowledgement")
-@requires("alerts:acknowledge")
-def create_acknowledgement(player_id: int, alert_id: int) -> ResponseReturnValue:
-    """Say that one has seen it; whoever comes second is told who was first."""
-    form, who = AcknowledgementForm(), access.current_actor()
-    if not form.validate():
-        return make_response(_form(player_id, alert_id, form), 422)
-    with db.writing() as session:
-        keys = [alert_life.AlertKey(player_id, alert_id)]
-        alert_life.the_only(
-            alert_life.acknowledge(session, keys=keys, actor=who, note=form.note.data, now=clock.now())
-        )
-    live.tell(live.player(player_id), live.alerts_of(who.operator_id), live.operator_of(who.operator_id))
-    message = "The alert is acknowledged."
-    if not htmx.wants_partial():
-        return htmx.redirect_with_toast(safe_path(form.next.data or "") or url_for("alerts.index"), message)
-    with db.reading() as session:
-        alert = queries.get_alert(
-            session, operator_id=who.operator_id, player_id=player_id, alert_id=alert_id
-        )
-        names = staff.names_by_id(session, operator_id=who.operator_id)
-        row = render_template("alerts/_acknowledged.html", alert=alert, names=names)
-        answer = htmx.with_toast(row, message)
-    return htmx.trigger(answer, "dialog:close")
-
-
-def _form(player_id: int, alert_id: int, form: AcknowledgementForm) -> str:
+@bp.get("/players/<int:player_id>/alerts/<int:alert_id>")
+@requires("alerts:view")
+def show(player_id: int, alert_id: int) -> ResponseReturnValue:
+    """One alert: what happened, who works on it, its life, what else there is about the player."""
     operator_id = access.current_operator().id
-    template = "alerts/_acknowledgement.html" if htmx.wants_partial() else "alerts/acknowledgement.html"
+    scope: dict[str, Any] = {"operator_id": operator_id, "player_id": player_id, "now": clock.now()}
+    template = "alerts/_alert.html" if htmx.wants_partial() else "alerts/show.html"
     with db.reading() as session:
-        alert = queries.get_alert(session, operator_id=operator_id, player_id=player_id, alert_id=alert_id)
-        return render_template(template, alert=alert, form=form)
+        alert = queries.get_alert(session, alert_id=alert_id, **scope)
+        others = queries.list_unresolved_of(session, **scope)
+        return render_template(
+            template,
+            alert=alert,
+            life=queries.life_of(session, operator_id=operator_id, alert=alert),
+            others=[other for other in others if other.id != alert.id],
+        )
+
+
+@bp.get("/alerts/figures")
+@requires("alerts:view")
+def show_figures() -> ResponseReturnValue:
+    """How many alerts were raised by day and type, and how long they waited to be seen."""
+    operator = access.current_operator()
+    days = clock.last_days(clock.now(), operator.timezone, FIGURE_DAYS)
+    with db.reading() as session:
+        figures = alert_figures.by_type(session, operator_id=operator.id, days=days)
+    return render_template(
+        "alerts/figures.html",
+        days=[clock.local(day.start, operator.timezone).date() for day in days],
+        figures=figures,
+        figure=charts.alerts_by_day(days, figures, timezone=operator.timezone),
+    )
 
 
 def _context(session: Session) -> dict[str, Any]:
-    operator, who, now = access.current_operator(), access.current_actor(), clock.now()
+    operator, now = access.current_operator(), clock.now()
     names = staff.names_by_id(session, operator_id=operator.id)
-    form = AlertFilterForm(request.args, names=names, me=who.id)
+    form = AlertFilterForm(request.args, names=names, me=access.current_actor().id)
     form.validate()
     wanted = form.wanted(now)
     page = queries.page_of_alerts(
         session,
         operator_id=operator.id,
         wanted=wanted,
+        now=now,
         after=request.args.get("after", ""),
         through=lists.through(),
     )
@@ -103,10 +95,8 @@ def _context(session: Session) -> dict[str, Any]:
     return {
         "form": form,
         "page": page,
-        "names": names,
-        "counts": queries.count_by_state(session, operator_id=operator.id, wanted=wanted),
+        "counts": queries.count_by_tab(session, operator_id=operator.id, wanted=wanted, now=now),
         "count_max": queries.COUNT_MAX,
-        "state": wanted.state,
+        "tab": wanted.tab,
         "player_name": player_name,
-        "now": now,
     }

@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from dashboard import money
 from dashboard.clock import Span, local
+from dashboard.queries.alert_figures import TypeFigures
 from dashboard.queries.desk import CashDay
 
 pio.templates.default = "none"  # the theme comes from the page
@@ -62,6 +63,35 @@ def cash_by_day(days: Sequence[tuple[Span, CashDay]], *, currency: str, timezone
             margin={"l": 56, "r": 8, "t": 30, "b": 24},
             xaxis={"type": "date", "tickformat": "%-d %b", "hoverformat": "%a %-d %b %Y", "fixedrange": True},
             yaxis={"tickformat": "~s", "zeroline": True, "fixedrange": True},
+        ),
+    )
+    return _script(figure)
+
+
+def alerts_by_day(days: Sequence[Span], figures: Sequence[TypeFigures], *, timezone: str) -> Markup:
+    """One stack of alerts per day, a layer for each type that there was."""
+    dates = [local(day.start, timezone).date().isoformat() for day in days]
+    figure = go.Figure(
+        data=[
+            go.Bar(
+                x=dates,
+                y=kind.raised,
+                name=kind.type.replace("_", " ").capitalize(),
+                meta=kind.type.replace("_", "-"),
+                hovertemplate="%{fullData.name} %{y}<extra></extra>",
+            )
+            for kind in figures
+            if kind.total
+        ],
+        layout=go.Layout(
+            barmode="stack",
+            bargap=0.32,
+            hovermode="x unified",
+            showlegend=True,
+            legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "traceorder": "normal"},
+            margin={"l": 40, "r": 8, "t": 30, "b": 24},
+            xaxis={"type": "date", "tickformat": "%-d %b", "hoverformat": "%a %-d %b %Y", "fixedrange": True},
+            yaxis={"tickformat": "~s", "rangemode": "tozero", "fixedrange": True},
         ),
     )
     return _script(figure)

@@ -60,7 +60,7 @@ def show_recent() -> ResponseReturnValue:
 def show_cash_flow() -> ResponseReturnValue:
     """The last 30 days of cash, as a figure and a table: a page of its own, or the part of the desk."""
     operator = access.current_operator()
-    days = _days(clock.now(), operator.timezone, CASH_DAYS)
+    days = clock.last_days(clock.now(), operator.timezone, CASH_DAYS)
     with db.reading() as session:
         cash = desk.cash_by_day(session, operator_id=operator.id, currency=operator.currency, days=days)
         pairs = list(zip(days, cash, strict=True))
@@ -75,11 +75,11 @@ def show_cash_flow() -> ResponseReturnValue:
 
 def _figures(session: Session) -> dict[str, Any]:
     operator, now = access.current_operator(), clock.now()
-    yesterday, today = _days(now, operator.timezone, 2)
+    yesterday, today = clock.last_days(now, operator.timezone, 2)
     return {
         "today": _figures_of(session, today),
         "yesterday": _figures_of_past(session, yesterday, now),
-        "waiting": desk.waiting(session, operator_id=operator.id),
+        "waiting": desk.waiting(session, operator_id=operator.id, now=now),
     }
 
 
@@ -131,15 +131,6 @@ def recent_filter(form: RecentFilterForm) -> desk.RecentFilter:
         performed_by=form.good("by") or "",
         change_type=form.good("change_type") or "",
     )
-
-
-def _days(now: dt.datetime, timezone: str, count: int) -> list[Span]:
-    """The last `count` days of the operator's calendar, today last."""
-    today = clock.local(now, timezone).date()
-    return [
-        clock.between(today - dt.timedelta(days=back), today - dt.timedelta(days=back - 1), timezone)
-        for back in reversed(range(count))
-    ]
 
 
 def _day_name() -> str:

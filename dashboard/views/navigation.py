@@ -40,6 +40,8 @@ _PLACES = (
     _Place("Players", "player_list.index", icon="users", parts=("players", "wallets")),
     _Place("Alerts", "alerts.index", icon="bell", parts=("alert_acts",)),
     _Place("Approvals", "approvals.index", icon="checks"),
+    _Place("Withdrawals", "movements.index", icon="cash"),
+    _Place("Bulk", "bulk.index", icon="table-import"),
     _Place("VIP rules", "vip_rules.index", icon="crown"),
     _Place("Audit", "audit.index", icon="shield-check"),
     _Place("Staff", "staff.index", icon="users-group"),

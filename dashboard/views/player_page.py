@@ -16,11 +16,15 @@ from dashboard.errors import NotFound
 from dashboard.forms.filters import day_span
 from dashboard.forms.past import PastForm
 from dashboard.forms.wallets import AdjustmentForm, JournalFilterForm, NoteForm
+from dashboard.models.change_request import RequestState
 from dashboard.models.wallet import WalletStatus
-from dashboard.queries import journal, notes, players, staff
+from dashboard.queries import alerts, journal, notes, players, staff
 from dashboard.queries.players import PlayerPage
+from dashboard.services import allowances
+from dashboard.services.allowances import Allowance
 from dashboard.services.balances import Judgement
 from dashboard.services.journal import Entry
+from dashboard.services.submissions import Course, Weighed
 from dashboard.services.vip import LimitUse
 from dashboard.views import access
 
@@ -43,6 +47,19 @@ class Outlook:
     """This form has been posted already, with other content."""
     has_moved: bool = False
     """The balance is no longer the one that the form was opened on."""
+    weighed: Weighed | None = None
+    """How the change stands to whoever makes it; None while it would be refused."""
+    undo_seconds: int = 0
+    """How long it would be held."""
+    kept: RequestState | None = None
+    """This very form has been sent already, and became a request, which is in this state."""
+    is_reused: bool = False
+    """This form has been sent already, with other content that is not posted yet."""
+
+    @property
+    def asks_again(self) -> bool:
+        """Whether the amount must be typed a second time."""
+        return self.weighed is not None and self.weighed.is_unusually_large
 
     @property
     def opens(self) -> list[str]:
@@ -80,11 +97,13 @@ class Journal:
     """The way to the page as of a moment."""
 
 
-def act(real_delta: int, currency: str) -> str:
-    """What a button does that posts this: `Credit 250.00 USD`."""
+def act(real_delta: int, currency: str, *, waits: bool = False) -> str:
+    """What a button does that sends this: `Credit 250.00 USD`, `Ask for approval: credit 600.00 USD`."""
     if not real_delta:
         return "Adjust balance"
-    return f"{'Credit' if real_delta > 0 else 'Debit'} {money.show(abs(real_delta), currency)} {currency}"
+    amount = f"{money.show(abs(real_delta), currency)} {currency}"
+    does = "credit" if real_delta > 0 else "debit"
+    return f"Ask for approval: {does} {amount}" if waits else f"{does.capitalize()} {amount}"
 
 
 def blocked(page: PlayerPage) -> str:
@@ -137,24 +156,55 @@ def whole(
         return render_template(
             "players/show.html",
             **tab_context(session, page, tab or request.args.get("tab"), note_form),
-            **form_context(page, form, **given),
+            **form_context(session, page, form, **given),
         )
 
 
-def form_context(page: PlayerPage, form: AdjustmentForm | None = None, **given: Any) -> dict[str, Any]:
+def form_context(
+    session: Session,
+    page: PlayerPage,
+    form: AdjustmentForm | None = None,
+    *,
+    outlook: Outlook | None = None,
+    **given: Any,
+) -> dict[str, Any]:
     """What the adjust form asks for; `stale` and `reused` are the conflicts that it has met."""
     form = form or fresh_form(page)
-    outlook = Outlook(limits=page.limits)
+    outlook = outlook or Outlook(limits=page.limits)
     return {
         "page": page,
         "form": form,
         "blocked": blocked(page),
-        "act": act(form.real_delta if form.amount.data else 0, page.balance.currency),
+        "act": act_of(form, outlook, page.balance.currency),
         "outlook": outlook,
+        "allowance": allowance(session, page),
         "stale": None,
         "reused": None,
+        "was_reused": False,
         **given,
     }
+
+
+def act_of(form: AdjustmentForm, outlook: Outlook, currency: str) -> str:
+    """What the button of the form does."""
+    waits = outlook.weighed is not None and outlook.weighed.course is Course.WAIT
+    is_known = outlook.judgement is not None or not form.amount.errors
+    return act(form.real_delta if is_known else 0, currency, waits=waits)
+
+
+def allowance(session: Session, page: PlayerPage) -> Allowance | None:
+    """What whoever asks may move in the shown currency, and has moved today; None for readers."""
+    who = access.current_actor()
+    if not who.may("balances:adjust"):
+        return None
+    return allowances.look(
+        session,
+        actor=who,
+        currency=page.balance.currency,
+        timezone=access.current_operator().timezone,
+        now=clock.now(),
+        player_id=page.player.id,
+    )
 
 
 def tab_context(
@@ -166,7 +216,7 @@ def tab_context(
     return {
         "tab": tab,
         "journal": read_journal(session, page) if tab == "activity" else None,
-        "alerts": players.list_alerts(session, **scope) if tab == "alerts" else (),
+        "alerts": alerts.list_latest_of(session, **scope, now=clock.now()) if tab == "alerts" else [],
         "notes": notes.list_notes(session, **scope) if tab == "notes" else [],
         "note_form": note_form or NoteForm(formdata=None),
     }
@@ -245,6 +295,16 @@ def redirect_to_page(player_id: int, **more: str) -> Response:
 def player_url(player_id: int, currency: str | None = None, **more: Any) -> str:
     """The address of a player's page; without a currency it shows the operator's own."""
     return url_for("players.show", player_id=player_id, currency=currency, **more)
+
+
+def entry_url(entry: Entry) -> str:
+    """The address of one entry."""
+    return url_for(
+        "wallets.show_entry",
+        player_id=entry.player_id,
+        currency=entry.currency,
+        sequence=entry.sequence,
+    )
 
 
 def get_entry(session: Session, player_id: int, currency: str, sequence: int) -> journal.EntryDetail:

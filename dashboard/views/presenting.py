@@ -24,9 +24,11 @@ def init_app(app: Flask) -> None:
         relative_time=relative_time,
         clock_time=clock_time,
         day_time=day_time,
+        minute_time=minute_time,
+        lasting=lasting,
         instant_name=instant_name,
     )
-    app.jinja_env.globals.update(asset=asset, csp_nonce=csp_nonce, may=may)
+    app.jinja_env.globals.update(asset=asset, csp_nonce=csp_nonce, may=may, clock_now=clock.now)
     app.context_processor(_who_asks)
 
 
@@ -57,6 +59,26 @@ def day_time(at: dt.datetime) -> str:
 def instant_name(at: dt.datetime) -> str:
     """`2026-11-21T11:03:11.250000Z`: an instant as an address names it."""
     return at.astimezone(dt.UTC).replace(tzinfo=None).isoformat() + "Z"
+
+
+def minute_time(at: dt.datetime) -> str:
+    """`12:03` today, `21 Nov, 12:03` on another day."""
+    wall, today = clock.local(at, _zone()), clock.local(clock.now(), _zone()).date()
+    return f"{wall:%H:%M}" if wall.date() == today else f"{wall.day} {wall:%b}, {wall:%H:%M}"
+
+
+def lasting(span: dt.timedelta) -> str:
+    """`45 s`, `12 min`, `3 h 5 min`, `2 d 4 h`: the two greatest units, cut off."""
+    seconds = int(span.total_seconds())
+    if seconds < _MINUTE:
+        return f"{seconds} s"
+    if seconds < _HOUR:
+        return f"{seconds // _MINUTE} min"
+    if seconds < _DAY:
+        hours, rest = divmod(seconds, _HOUR)
+        return f"{hours} h {rest // _MINUTE} min"
+    days, rest = divmod(seconds, _DAY)
+    return f"{days} d {rest // _HOUR} h"
 
 
 def relative_time(at: dt.datetime) -> str:

@@ -13,12 +13,13 @@
   };
 
   const paint = (figure) => {
-    const colours = Object.fromEntries(["up", "down", "line", "text", "grid", "panel"].map((name) => [name, token(name)]));
+    const colours = Object.fromEntries(["text", "grid", "panel"].map((name) => [name, token(name)]));
     const font = { family: "Inter, system-ui, sans-serif", size: 12, color: colours.text };
     const axis = { gridcolor: colours.grid, zerolinecolor: colours.grid, linecolor: colours.grid, tickfont: font };
     for (const trace of figure.data) {
-      trace.marker = { color: colours[trace.meta] };
-      if (trace.type === "scatter") trace.line = { color: colours[trace.meta], width: 2, shape: "spline", smoothing: 0.4 };
+      const colour = token(trace.meta);
+      trace.marker = { color: colour };
+      if (trace.type === "scatter") trace.line = { color: colour, width: 2, shape: "spline", smoothing: 0.4 };
     }
     Object.assign(figure.layout, { font, paper_bgcolor: "transparent", plot_bgcolor: "transparent", autosize: true });
     figure.layout.xaxis = { ...figure.layout.xaxis, ...axis, showgrid: false };

@@ -1,4 +1,4 @@
-"""GET /alerts and its parts; GET and POST /players/<id>/alerts/<id>/acknowledgement."""
+"""GET /alerts and its parts, and GET /players/<id>/alerts/<id>. What one does there: test_alert_acts."""
 
 import datetime as dt
 from typing import Any
@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from dashboard import clock
 from dashboard.models import Alert
 from dashboard.models.login import Role
 from dashboard.models.wallet import ChangeType
 from tests import builders
-from tests.pages import Page, checked
+from tests.pages import Page
 from tests.web.desk import AT, Browser, Desk
 
 
@@ -34,8 +35,8 @@ def alert_of(desk: Desk, player_id: int) -> Alert:
 
 
 def path_of(alert: Alert) -> str:
-    """Where it is acknowledged."""
-    return f"/players/{alert.player_id}/alerts/{alert.id}/acknowledgement"
+    """Its page; what one does with it lies below."""
+    return f"/players/{alert.player_id}/alerts/{alert.id}"
 
 
 def shown(page: Page) -> list[str]:
@@ -50,21 +51,70 @@ def test_a_row_says_what_happened_to_whom(desk: Desk, agent: Browser) -> None:
     joel = desk.write(lambda s: builders.make_login(s, operator_id=desk.operator_id, name="Joel Mensah").id)
     alert = alert_of(desk, low(desk, AT - dt.timedelta(minutes=5), name="Priya Raman", agent_id=joel))
     row = agent.page("/alerts").by_id(f"alert-row-{alert.id}").text
-    assert row.startswith("Warning Priya Raman down to 800.00 USD 1 5 min ago Joel Mensah")
+    assert "Warning Priya Raman down to 800.00 USD 1 5 min ago Joel Mensah Take Acknowledge" in row
 
 
 def test_states_are_tabs_with_their_numbers(desk: Desk, agent: Browser) -> None:
-    seen, back = low(desk), low(desk)
+    seen, back, asleep = alert_of(desk, low(desk)), alert_of(desk, low(desk)), alert_of(desk, low(desk))
     low(desk)
-    agent.post(path_of(alert_of(desk, seen)), {})
-    desk.write(lambda session: builders.change(session, back, 900_00, ChangeType.DEPOSIT, now=AT))
+    agent.post(path_of(seen) + "/acknowledgement", {})
+    agent.post(path_of(asleep) + "/snooze", {"until": "hour", "reason": "Pays soon"})
+    desk.write(lambda session: builders.change(session, back.player_id, 900_00, ChangeType.DEPOSIT, now=AT))
     page = agent.page("/alerts")
     tabs = page.one("nav", aria_label="Alerts by state")
-    assert tabs.text == "Open 1 Acknowledged 1 Resolved 1"
-    assert shown(agent.page("/alerts?state=acknowledged")) == [f"alert-row-{alert_of(desk, seen).id}"]
+    assert tabs.text == "Open 1 Acknowledged 1 Snoozed 1 Resolved 1"
+    assert shown(agent.page("/alerts?state=acknowledged")) == [f"alert-row-{seen.id}"]
+    snoozed = agent.page("/alerts?state=snoozed")
+    assert shown(snoozed) == [f"alert-row-{asleep.id}"]
+    assert "Snoozed by Ana Reyes: Pays soon" in snoozed.text
+    assert "until 15:00" in snoozed.text
     resolved = agent.page("/alerts?state=resolved")
-    assert shown(resolved) == [f"alert-row-{alert_of(desk, back).id}"]
+    assert shown(resolved) == [f"alert-row-{back.id}"]
     assert "By itself" in resolved.text
+
+
+def test_what_is_snoozed_is_counted_nowhere_and_comes_back_by_itself(desk: Desk, agent: Browser) -> None:
+    alert = alert_of(desk, low(desk))
+    agent.post(path_of(alert) + "/snooze", {"until": "hour", "reason": "Pays soon"})
+
+    asleep = agent.page("/alerts")
+    assert (shown(asleep), asleep.by_id("alert-count").text) == ([], "")
+    assert asleep.by_id("alert-count")["data-wakes-at"] == (AT + dt.timedelta(hours=1)).isoformat()
+    assert "Nothing waits" in agent.page("/").by_id("waiting").text
+
+    # A hit in between is counted, and does not bring it back.
+    desk.write(lambda s: builders.change(s, alert.player_id, 240_00, ChangeType.DEPOSIT, now=AT))
+    desk.write(lambda s: builders.change(s, alert.player_id, -200_00, ChangeType.WITHDRAWAL, now=AT))
+    assert alert_of(desk, alert.player_id).hits == 2
+    assert shown(agent.page("/alerts")) == []
+
+    with clock.frozen(AT + dt.timedelta(hours=1)):
+        browser = desk.sign_in(name="Bo Lind")
+        awake = browser.page("/alerts")
+        assert (shown(awake), awake.by_id("alert-count").text) == ([f"alert-row-{alert.id}"], "1")
+        assert awake.by_id("alert-count").get("data-wakes-at") is None
+        assert "Warning 1" in browser.page("/").by_id("waiting").text
+
+
+def test_filters_by_whose_it_is(desk: Desk, agent: Browser) -> None:
+    bo = desk.write(lambda s: builders.make_login(s, operator_id=desk.operator_id, name="Bo Lind").id)
+    mine, his, nobodys = (alert_of(desk, low(desk)) for _ in range(3))
+    agent.post(path_of(mine) + "/taking", {})
+    agent.post(path_of(his) + "/assignment", {"assignee": str(bo)})
+    rows = {"mine": mine.id, "his": his.id, "nobodys": nobodys.id}
+    for query, found in (
+        ("assigned=me", ["mine"]),
+        ("assigned=nobody", ["nobodys"]),
+        ("assigned=someone", ["mine", "his"]),
+        (f"assigned={bo}", ["his"]),
+        ("assigned=999999", ["mine", "his", "nobodys"]),
+    ):
+        expected = sorted(f"alert-row-{rows[name]}" for name in found)
+        assert sorted(shown(agent.page(f"/alerts?{query}"))) == expected, query
+    page = agent.page("/alerts?assigned=someone")
+    assert "Ana Reyes is working on this since 14:00" in page.by_id(f"alert-row-{mine.id}").text
+    assert "Assigned to Bo Lind" in page.by_id(f"alert-row-{his.id}").text
+    assert [chip.text for chip in page.all("li", class_="chip")] == ["Assigned: To somebody"]
 
 
 def test_filters_narrow_the_inbox_together(desk: Desk, agent: Browser) -> None:
@@ -127,6 +177,7 @@ def test_a_refresh_comes_as_far_as_the_list_is_open(desk: Desk, agent: Browser) 
 def test_an_empty_inbox_says_so(agent: Browser) -> None:
     assert "All clear" in agent.page("/alerts").text
     assert "None acknowledged" in agent.page("/alerts?state=acknowledged").text
+    assert "None snoozed" in agent.page("/alerts?state=snoozed").text
     assert "None resolved" in agent.page("/alerts?state=resolved").text
     assert "No alert fits" in agent.page("/alerts?type=negative").text
 
@@ -142,68 +193,69 @@ def test_the_navigation_counts_what_is_open_up_to_99(desk: Desk, agent: Browser)
     assert agent.page("/alerts").by_id("alert-count").text == "99+"
 
 
-# Acknowledging
+# One alert
 
 
-def test_by_htmx_the_row_changes_with_a_toast_and_the_count(desk: Desk, agent: Browser) -> None:
+def test_a_page_of_one_tells_its_life(desk: Desk, agent: Browser) -> None:
+    bo = desk.write(lambda s: builders.make_login(s, operator_id=desk.operator_id, name="Bo Lind").id)
+    alert = alert_of(desk, low(desk, AT - dt.timedelta(hours=2), name="Priya Raman"))
+    act = path_of(alert)
+    desk.write(lambda s: builders.change(s, alert.player_id, 240_00, ChangeType.DEPOSIT, now=AT))
+    desk.write(lambda s: builders.change(s, alert.player_id, -100_00, ChangeType.WITHDRAWAL, now=AT))
+    agent.post(act + "/taking", {})
+    agent.post(act + "/acknowledgement", {"note": "Rang them"})
+    agent.post(act + "/snooze", {"until": "hours", "reason": "Pays tonight"})
+    agent.post(act + "/waking", {})
+    agent.post(act + "/assignment", {"assignee": str(bo)})
+
+    page = agent.page(act)
+
+    assert page.one("h1").text == "Warning · Priya Raman"
+    life = [line.text for line in page.all("li") if any(e.get("class") == "life" for e in line.ancestors)]
+    assert life == [
+        "2 Mar 2026, 12:00:00 Raised",
+        "2 Mar 2026, 14:00:00 Hit again, 2 times in all: this was the last",
+        "2 Mar 2026, 14:00:00 Taken by Ana Reyes",
+        "2 Mar 2026, 14:00:00 Acknowledged by Ana Reyes “Rang them”",
+        "2 Mar 2026, 14:00:00 Snoozed by Ana Reyes until 2 Mar 2026, 18:00:00 “Pays tonight”",
+        "2 Mar 2026, 14:00:00 Brought back by Ana Reyes",
+        "2 Mar 2026, 14:00:00 Assigned to Bo Lind by Ana Reyes",
+    ]
+    facts = page.one("dl", class_="facts").text
+    for fact in ("Reacheddown to 800.00 USD", "Line1,000.00 USD", "Times2", "EntryUSD 4"):
+        assert fact in facts
+    assert page.all("a", href=f"/players/{alert.player_id}/entries/USD/4")
+
+
+def test_its_end_is_told_apart(desk: Desk, agent: Browser) -> None:
+    by_hand, by_itself = alert_of(desk, low(desk)), alert_of(desk, low(desk))
+    agent.post(path_of(by_hand) + "/resolution", {"note": "Told the player"})
+    desk.write(lambda s: builders.change(s, by_itself.player_id, 900_00, ChangeType.DEPOSIT, now=AT))
+    page = agent.page(path_of(by_hand))
+    assert page.all("div", class_="is-ok")[0].text.startswith("Resolved by Ana ReyesTold the player")
+    page = agent.page(path_of(by_itself))
+    assert page.one("div", class_="is-ok").text.startswith("Resolved by itselfThe balance came back.")
+    assert "Resolved by itself: the balance came back" in page.text
+    assert not [form for form in page.all("form") if "/alerts/" in (form.get("action") or "")]
+
+
+def test_it_names_what_else_there_is_about_the_player(desk: Desk, agent: Browser) -> None:
+    player = desk.player(1_500_00)
+    desk.write(lambda s: builders.change(s, player, -1_450_00, ChangeType.WITHDRAWAL, now=AT))
+    query = select(Alert).where(Alert.player_id == player).order_by(Alert.id)
+    alerts = desk.read(lambda session: list(session.scalars(query)))
+    page = agent.page(path_of(alerts[0]))
+    links = {link["href"] for link in page.all("a")}
+    assert len(alerts) == 3
+    assert {path_of(other) for other in alerts[1:]} <= links
+    assert path_of(alerts[0]) not in links
+
+
+def test_a_part_of_it_comes_for_htmx(desk: Desk, agent: Browser) -> None:
     alert = alert_of(desk, low(desk))
-    answer = agent.post(path_of(alert), {"note": ""}, htmx=True)
-    part = Page(answer)
-    assert answer.status_code == 200
-    assert "Ana Reyes, just now" in part.by_id(f"alert-row-{alert.id}").text
-    assert not part.all("button")
-    assert part.by_id("alert-count").text == ""
-    assert part.by_id("alert-count")["hx-swap-oob"] == "outerHTML"
-    assert "The alert is acknowledged." in answer.headers["HX-Trigger"]
-    assert "dialog:close" in answer.headers["HX-Trigger"]
-    assert alert_of(desk, alert.player_id).state == "acknowledged"
-
-
-@pytest.mark.parametrize(
-    ("came_from", "goes_to"),
-    [("/alerts?type=warning", "/alerts?type=warning"), ("", "/alerts"), ("//evil.test/", "/alerts")],
-)
-def test_plainly_it_leads_back_to_where_one_was(
-    desk: Desk, agent: Browser, came_from: str, goes_to: str
-) -> None:
-    alert = alert_of(desk, low(desk))
-    answer = agent.post(path_of(alert), {"note": "Rang them", "next": came_from})
-    assert (answer.status_code, answer.location) == (303, goes_to)
-    assert "The alert is acknowledged." in agent.page(goes_to).text
-    kept = alert_of(desk, alert.player_id)
-    assert (kept.state, kept.note) == ("acknowledged", "Rang them")
-
-
-def test_the_note_has_a_form_of_its_own(desk: Desk, agent: Browser) -> None:
-    alert = alert_of(desk, low(desk, name="Priya Raman"))
-    page = agent.page(path_of(alert) + "?next=/alerts")
-    assert "Priya Raman" in page.text
-    assert page.one("input", name="next")["value"] == "/alerts"
-    dialog = Page(agent.get(path_of(alert), htmx=True))
-    assert dialog.one("h2").text == "Acknowledge an alert"
-    assert not dialog.all("html")
-
-
-@pytest.mark.parametrize("htmx", [True, False])
-def test_a_note_that_is_too_long_stays_with_its_message(desk: Desk, agent: Browser, htmx: bool) -> None:
-    alert = alert_of(desk, low(desk))
-    answer = agent.post(path_of(alert), {"note": "x" * 501}, htmx=htmx)
-    page = Page(answer) if htmx else checked(answer)
-    assert answer.status_code == 422
-    assert page.one("textarea").text == "x" * 501
-    assert page.by_id("note-error").text == "A note has at most 500 characters."
-    assert alert_of(desk, alert.player_id).state == "open"
-
-
-@pytest.mark.parametrize("htmx", [True, False])
-def test_the_second_is_told_who_was_first(desk: Desk, agent: Browser, htmx: bool) -> None:
-    alert = alert_of(desk, low(desk))
-    agent.post(path_of(alert), {"note": "Mine"})
-    second = desk.sign_in(name="Bo Lind")
-    answer = second.post(path_of(alert), {"note": "No, mine"}, htmx=htmx)
-    assert answer.status_code == 409
-    assert "Ana Reyes has already acknowledged this alert." in answer.text
-    assert alert_of(desk, alert.player_id).note == "Mine"
+    part = Page(agent.get(path_of(alert), htmx=True))
+    assert part.by_id("alert")["hx-get"] == path_of(alert)
+    assert not part.all("html")
 
 
 def test_what_is_not_there_or_not_ours_is_not_found(desk: Desk, agent: Browser) -> None:
@@ -212,36 +264,35 @@ def test_what_is_not_there_or_not_ours_is_not_found(desk: Desk, agent: Browser) 
     theirs = alert_of(elsewhere, low(elsewhere, name="Not Ours"))
     for path in (
         path_of(theirs),
-        f"/players/{alert.player_id}/alerts/{alert.id + 99}/acknowledgement",
-        f"/players/{desk.player()}/alerts/{alert.id}/acknowledgement",
+        f"/players/{alert.player_id}/alerts/{alert.id + 99}",
+        f"/players/{desk.player()}/alerts/{alert.id}",
     ):
         assert agent.get(path).status_code == 404
-        assert agent.post(path, {}).status_code == 404
-    assert alert_of(elsewhere, theirs.player_id).state == "open"
-    page = agent.page(f"/alerts?player={theirs.player_id}")
-    assert "Not Ours" not in page.text
+    assert "Not Ours" not in agent.page(f"/alerts?player={theirs.player_id}").text
     assert shown(agent.page("/alerts")) == [f"alert-row-{alert.id}"]
 
 
 def test_auditors_read_and_partners_do_not(desk: Desk, agent: Browser) -> None:
     alert = alert_of(desk, low(desk))
     auditor, partner = desk.sign_in(Role.AUDITOR), desk.sign_in(Role.PARTNER)
-    row = auditor.page("/alerts").by_id(f"alert-row-{alert.id}")
-    assert row.text.endswith("Open")
-    assert auditor.post(path_of(alert), {}).status_code == 403
-    assert partner.get("/alerts").status_code == 403
-    assert partner.get("/alerts/count").status_code == 403
+    page = auditor.page("/alerts")
+    assert page.by_id(f"alert-row-{alert.id}").text.endswith("Open")
+    assert not page.all("input", name="alert")
+    assert not page.all("form", id="selection")
+    assert not page.all("form", action="/alerts/next")
+    assert not [form for form in auditor.page(path_of(alert)).all("form") if "/alerts/" in form["action"]]
+    for path in ("/alerts", "/alerts/count", "/alerts/figures", path_of(alert)):
+        assert partner.get(path).status_code == 403
     assert agent.post("/alerts", {}).status_code == 405
-    assert agent.client.delete(path_of(alert)).status_code == 405
-    assert alert_of(desk, alert.player_id).state == "open"
 
 
 def test_they_take_few_statements(desk: Desk, agent: Browser) -> None:
     alerts = [alert_of(desk, low(desk)) for _ in range(60)]
     works = (
+        lambda: agent.get("/alerts"),
         lambda: agent.get(f"/alerts?player={alerts[0].player_id}"),
         lambda: agent.get(path_of(alerts[0])),
-        lambda: agent.post(path_of(alerts[0]), {}, htmx=True),
+        lambda: agent.get("/alerts/figures"),
     )
     for work in works:
         assert desk.count_queries(work) <= 12, desk.queries
