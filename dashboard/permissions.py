@@ -7,12 +7,15 @@ from dashboard.models.login import Role
 OWN_SESSION = "session:own"
 """What everybody signed in may: see and end their own sessions."""
 
-_READING = frozenset({OWN_SESSION, "desk:view", "players:view", "alerts:view", "approvals:view"})
+_READING = frozenset({OWN_SESSION, "desk:view", "players:view", "alerts:view", "withdrawals:view", "approvals:view"})
 _AGENT = _READING | {
     "players:note",
     "balances:adjust",
+    "balances:transfer",
     "balances:reverse",
     "wallets:freeze",
+    "withdrawals:pay",
+    "withdrawals:request",
     "alerts:acknowledge",
     "alerts:handle",
 }
@@ -21,6 +24,8 @@ _MANAGER = _AGENT | {
     "approvals:decide",
     "audit:view",
     "balances:override",
+    "bulk:run",
+    "bulk:view",
     "data:export",
     "vip:view",
     "wallets:close",
@@ -30,7 +35,8 @@ VERBS_BY_ROLE: Mapping[Role, frozenset[str]] = {
     Role.AGENT: _AGENT,
     Role.MANAGER: _MANAGER,
     Role.ADMIN: _MANAGER | {"vip:edit", "audit:verify", "staff:view", "staff:edit"},
-    Role.AUDITOR: _READING | {"vip:view", "audit:view", "audit:verify", "staff:view", "data:export"},
+    Role.AUDITOR: _READING
+    | {"bulk:view", "vip:view", "audit:view", "audit:verify", "staff:view", "data:export"},
     Role.PARTNER: frozenset({OWN_SESSION, "earnings:view"}),
 }
 
