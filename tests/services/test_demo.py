@@ -76,7 +76,8 @@ STORY = {
         ORDER BY 1, 2""",
     "players": "SELECT external_id, name, email, country, created_at FROM players ORDER BY 1",
     "alerts": """
-        SELECT p.external_id, a.type, a.state, a.hits, a.peak, a.raised_at, a.acknowledged_at, a.note
+        SELECT p.external_id, a.type, a.state, a.hits, a.peak, a.raised_at, a.acknowledged_at, a.note,
+               a.assigned_at, a.taken_at, a.snoozed_until, a.resolved_at, a.resolution
         FROM alerts a JOIN players p ON p.id = a.player_id ORDER BY 1, 2, raised_at""",
     "wallets": """
         SELECT p.external_id, w.status, w.status_reason, w.vip_level, w.total_xp
@@ -116,6 +117,11 @@ def test_everything_is_there(session: Session, house: tuple[Engine, demo.Filled]
     assert {row["status"] for row in rows(session, "SELECT status FROM wallets")} >= {"active", "frozen"}
     types = {row["change_type"] for row in rows(session, "SELECT DISTINCT change_type FROM wallet_entries")}
     assert types >= {"opening", "deposit", "withdrawal", "wager", "settlement"}
+    raised = {row["type"] for row in rows(session, "SELECT DISTINCT type FROM alerts")}
+    assert raised >= {"warning", "critical", "limit_exceeded", "significant_drop", "held_refused"}
+    for sign in ("assigned_to IS NOT NULL AND taken_at IS NULL", "taken_at IS NOT NULL", "resolution > ''"):
+        assert session.scalar(text(f"SELECT count(*) FROM alerts WHERE {sign}")), sign
+    assert session.scalar(text("SELECT count(*) FROM alerts WHERE snoozed_until > :now"), {"now": NOW})
     for table in ("alerts", "refusals", "player_notes", "vip_level_changes"):
         assert session.scalar(text(f"SELECT count(*) FROM {table}")), table
     assert len(rows(session, "SELECT DISTINCT agent_id FROM players")) == 4

@@ -11,12 +11,13 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from dashboard import clock, money
-from dashboard.models.alert import AlertType
+from dashboard.models.alert import AlertState, AlertType
 from dashboard.models.login import Role
 from dashboard.models.vip import Level
 from dashboard.models.wallet import ChangeType
 from dashboard.services import (
     alert_life,
+    alerts,
     balances,
     passwords,
     players,
@@ -48,6 +49,7 @@ _ANSWERED = {
     AlertType.LIMIT_EXCEEDED: 0.9,
     AlertType.SIGNIFICANT_DROP: 0.97,
     AlertType.UNUSUAL: 0.75,
+    AlertType.HELD_REFUSED: 0.5,
 }
 """How many of each type somebody acknowledges, where they have not closed by themselves before."""
 _ANSWERS = {
@@ -61,7 +63,20 @@ _ANSWERS = {
         "",
     ),
     AlertType.UNUSUAL: ("Called back: it was the player.", "Compared devices, looks right. Watching.", ""),
+    AlertType.HELD_REFUSED: ("Entered again after a call.", "Not needed any more.", ""),
 }
+_COMES_BACK = {AlertType.WARNING, AlertType.CRITICAL, AlertType.NEGATIVE}
+"""What closes by itself; the others somebody must resolve."""
+_RESOLUTIONS = (
+    "Spoke to the player, nothing left to do.",
+    "Checked with payments, all in order.",
+    "Same matter as last week, settled there.",
+)
+_SNOOZES = (
+    "Salary comes on the first, asked to wait",
+    "Waiting for the bank's answer",
+    "Player is abroad until the weekend",
+)
 _FREEZES = (
     "Card reported stolen, waiting for the bank",
     "Identity papers expired",
@@ -174,6 +189,47 @@ class Office:
         # Refused where the balance came back before anybody looked.
         keys = [alert_life.AlertKey(player_id, alert_id)]
         alert_life.acknowledge(session, keys=keys, actor=actor, note=note, now=at)
+        if alert_type not in _COMES_BACK and rng.random() < 0.8:
+            note = rng.choice(_RESOLUTIONS)
+            alert_life.resolve(session, keys=keys, actor=actor, note=note, now=at)
+
+    def leave_desk(self, session: Session, *, now: dt.datetime) -> None:
+        """How the inbox stands when the demo begins: some alerts given, taken, put off, ended by hand."""
+        found = session.execute(
+            text("""
+            SELECT player_id, id, type, raised_at, state,
+                   greatest(last_hit_at, acknowledged_at) AS touched_at
+            FROM alerts WHERE operator_id = :operator AND state <> 'resolved'
+            ORDER BY raised_at DESC, player_id, id
+            """),
+            {"operator": self.manager.operator_id},
+        ).all()
+        for row in found:
+            member = self._by_id[row.player_id]
+            rng = self._rng("desk", member.external_id, row.type, row.raised_at)
+            key, at = alert_life.AlertKey(row.player_id, row.id), self._lately(rng, row.touched_at, now)
+            self._touch(session, rng, key=key, is_open=row.state == AlertState.OPEN, at=at)
+
+    def _touch(
+        self, session: Session, rng: Random, *, key: alert_life.AlertKey, is_open: bool, at: dt.datetime
+    ) -> None:
+        agent, chance = rng.choice(self.agents), rng.random()
+        if chance < (0.12 if is_open else 0.25):
+            note = rng.choice(_RESOLUTIONS)
+            alert_life.resolve(session, keys=[key], actor=agent, note=note, now=at)
+        elif chance < 0.38:
+            until = at + dt.timedelta(days=rng.randint(2, 9), hours=rng.randint(0, 6))
+            reason = rng.choice(_SNOOZES)
+            alert_life.snooze(session, keys=[key], actor=agent, reason=reason, until=until, now=at)
+        elif chance < 0.56 and is_open:
+            alert_life.take(session, keys=[key], actor=agent, now=at)
+        elif chance < 0.74 and is_open:
+            alert_life.assign(session, keys=[key], actor=self.manager, to=agent.id, now=at)
+
+    @staticmethod
+    def _lately(rng: Random, touched_at: dt.datetime, now: dt.datetime) -> dt.datetime:
+        """Some moment of the last hours, after anything happened to it."""
+        return max(touched_at, now - dt.timedelta(hours=rng.uniform(0.1, 30)))
 
     def end_life(self, session: Session, member: Member, ending: Ending, at: dt.datetime) -> None:
         """Freeze or close a wallet."""
@@ -228,6 +284,15 @@ class Office:
             balances.change(session, request=request, actor=member.agent, now=at)
         except balances.ChangeRefused as refused:
             refusals.record(session, refused=refused, actor=member.agent, now=at)
+            if rng.random() < 0.25:  # it had been held, and was refused when its time came
+                alerts.raise_held_refused(
+                    session,
+                    player_id=member.player_id,
+                    currency=self._currency,
+                    amount_minor=amount,
+                    agent_id=member.agent.id,
+                    now=at,
+                )
 
     def edit_rule(self, session: Session, at: dt.datetime, daily_limit: int) -> None:
         """Give gold another daily limit, in whole units, and four times that a week."""
