@@ -48,6 +48,11 @@ def alerts_of(operator_id: int) -> str:
     return f"alerts:{operator_id}"
 
 
+def approvals_of(operator_id: int) -> str:
+    """The topic of an operator's requests that wait for a second person."""
+    return f"approvals:{operator_id}"
+
+
 def operator_of(operator_id: int) -> str:
     """The topic of everything that the operator's desk shows."""
     return f"operator:{operator_id}"
@@ -56,6 +61,12 @@ def operator_of(operator_id: int) -> str:
 def tell_player(*, operator_id: int, player_id: int) -> None:
     """Something about a player changed: their page, the desk and the alerts look again."""
     tell(player(player_id), alerts_of(operator_id), operator_of(operator_id))
+
+
+def tell_request(*, operator_id: int, player_id: int) -> None:
+    """A request about a player waits, or has ended: their page, the desk and both inboxes look again."""
+    tell_player(operator_id=operator_id, player_id=player_id)
+    tell(approvals_of(operator_id))
 
 
 def init_app(app: Flask) -> None:

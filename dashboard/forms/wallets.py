@@ -22,19 +22,22 @@ from dashboard.forms.filters import Chip, DayField, FilterForm, choice, choices,
 from dashboard.models.wallet import ChangeType
 
 REASON_LENGTH_MAX = 200
+OVERRIDABLE = ("min_balance", "max_balance", "daily_limit", "weekly_limit")
+"""Figures of the VIP rule that may be others for one change."""
 _DAMAGED = "This form is damaged: reload the page."
 _STARTS_WITH_SIGN = re.compile(r"\s*[-+\u2212]")
 
-# What each type does to the amount that is typed. Only an adjustment is typed with its sign.
+# What each type does to the amount that is typed. Only an adjustment is typed with its sign. A withdrawal is
+# not typed here: it is requested, then paid.
 _SIGNS = {
     ChangeType.DEPOSIT: 1,
-    ChangeType.WITHDRAWAL: -1,
     ChangeType.ADJUSTMENT: 1,
     ChangeType.FEE: -1,
 }
 
 
-def _reason() -> StringField:
+def reason_field() -> StringField:
+    """A reason, which is always asked for."""
     return StringField(
         "Reason",
         validators=[
@@ -57,7 +60,20 @@ class AdjustmentForm(DeskForm):
         validate_choice=False,
     )
     amount = AmountField("Amount")
-    reason = _reason()
+    amount_again = AmountField("Amount again")
+    """Asked for where the amount is unusually large."""
+    reason = reason_field()
+    min_balance = AmountField("Lowest real balance")
+    max_balance = AmountField("Highest real balance")
+    daily_limit = AmountField("Moved in a day")
+    weekly_limit = AmountField("Moved in a week")
+    override_reason = StringField(
+        "Why other rules",
+        validators=[
+            Length(max=REASON_LENGTH_MAX, message=f"A reason has at most {REASON_LENGTH_MAX} characters.")
+        ],
+        render_kw={"autocomplete": "off"},
+    )
     currency = HiddenField()
     seen_version = IntegerField(
         widget=HiddenInput(), validators=[InputRequired(_DAMAGED), NumberRange(0, 2**62, message=_DAMAGED)]
@@ -83,6 +99,38 @@ class AdjustmentForm(DeskForm):
             does = "adds" if _SIGNS[kind] > 0 else "takes"
             raise ValidationError(f"Leave the sign out: a {kind} always {does} money.")
 
+    def validate_override_reason(self, field: Any) -> None:
+        """Other rules and the reason for them come together."""
+        if self.overrides and not field.data:
+            raise ValidationError("Say why other rules hold for this change.")
+        if field.data and not self.overrides:
+            raise ValidationError("Enter the figure that is to hold, or leave this out.")
+
+    def validate_daily_limit(self, field: Any) -> None:
+        """A limit has no sign."""
+        if (field.data or 0) < 0:
+            raise ValidationError("A limit is zero or more.")
+
+    validate_weekly_limit = validate_daily_limit
+
+    @property
+    def overrides(self) -> dict[str, int]:
+        """Figures that hold for this change instead of the rule's, in minor units; those that were typed."""
+        typed = {name: self[name].data for name in OVERRIDABLE if not self[name].errors}
+        return {name: figure for name, figure in typed.items() if figure is not None}
+
+    @property
+    def has_overrides(self) -> bool:
+        """Whether anything was typed about other rules, right or wrong."""
+        names = ("override_reason", *OVERRIDABLE)
+        return any(self[name].errors or self[name].data not in (None, "") for name in names)
+
+    @property
+    def typed_again(self) -> int | None:
+        """The amount as it was typed the second time, without its sign; None where it was not."""
+        again: int | None = self.amount_again.data
+        return None if again is None else abs(again)
+
     @property
     def known_currency(self) -> str | None:
         """The currency that was sent, if there is such a one."""
@@ -107,15 +155,7 @@ class StatusForm(DeskForm):
 
     scope = "status"
 
-    reason = _reason()
-
-
-class ReversalForm(DeskForm):
-    """Why an entry is undone."""
-
-    scope = "reversal"
-
-    reason = _reason()
+    reason = reason_field()
     idempotency_key = HiddenKey()
 
 

@@ -22,10 +22,10 @@ LIFETIME_SECONDS = 600.0
 @bp.get("/events")
 @requires("session:own")
 def stream() -> ResponseReturnValue:
-    """Server-sent events `live:player`, `live:alerts`, `live:operator` for the topics asked for.
+    """Server-sent events for the topics asked for, each named after its kind: `live:player`, `live:alerts`.
 
-    `topics` are `alerts` and `operator` (of whoever asks) and `player:<id>`; others are left out. A
-    stream that is taken up again begins with all of them, for whatever was missed in between.
+    `topics` are `alerts`, `approvals` and `operator` (of whoever asks) and `player:<id>`; others are left
+    out. A stream that is taken up again begins with all of them, for whatever was missed in between.
     """
     topics = _topics(request.args.getlist("topics"))
     resumed = "Last-Event-ID" in request.headers
@@ -41,6 +41,8 @@ def _topics(asked: list[str]) -> dict[str, str]:
     who, topics = current_actor(), {}
     if "alerts" in asked and who.may("alerts:view"):
         topics[live.alerts_of(who.operator_id)] = "live:alerts"
+    if "approvals" in asked and who.may("approvals:view"):
+        topics[live.approvals_of(who.operator_id)] = "live:approvals"
     if "operator" in asked and who.may("desk:view"):
         topics[live.operator_of(who.operator_id)] = "live:operator"
     player_ids = [int(topic[7:]) for topic in asked if topic.startswith("player:") and topic[7:].isdecimal()]

@@ -12,13 +12,16 @@ from sqlalchemy.orm import Session
 
 from dashboard import clock, db, live, money
 from dashboard.errors import Conflict, PurserError, Rejected
-from dashboard.forms.wallets import AdjustmentForm, ReversalForm, StatusForm
+from dashboard.forms.filters import spoken
+from dashboard.forms.wallets import AdjustmentForm, StatusForm
+from dashboard.models.change_request import RequestState
 from dashboard.models.wallet import ChangeType
 from dashboard.queries import journal, players
-from dashboard.services import balances, refusals, wallets
+from dashboard.services import balances, refusals, submissions, vip, wallets
 from dashboard.services.actors import Actor
-from dashboard.services.balances import BalanceChange, ChangeRefused, KeyReused, StaleBalance
+from dashboard.services.balances import ChangeRefused, Judgement, KeyReused, StaleBalance
 from dashboard.services.journal import Entry
+from dashboard.services.submissions import Submitted
 from dashboard.services.vip import LimitUse
 from dashboard.views import access, htmx, past, player_page
 from dashboard.views.access import requires
@@ -78,16 +81,21 @@ CLOSURE = Move(
 @bp.post("/adjustments")
 @requires("balances:adjust")
 def create_adjustment(player_id: int) -> ResponseReturnValue:
-    """Post one change typed by hand; sent twice, it is posted once and answered with the first entry."""
+    """Post one change typed by hand, hold it or let it wait; sent twice, that is done once."""
     form = AdjustmentForm()
     if not form.validate():
         return _form(player_id, form, 422)
     who, now = access.current_actor(), clock.now()
     wanted = _request(player_id, form)
     try:
-        change = db.transact(
-            lambda session: balances.change(
-                session, request=wanted, actor=who, now=now, seen_version=form.seen_version.data
+        done = db.transact(
+            lambda session: submissions.submit(
+                session,
+                request=wanted,
+                actor=who,
+                now=now,
+                seen_version=form.seen_version.data,
+                amount_again=form.typed_again,
             )
         )
     except ChangeRefused as refused:
@@ -96,8 +104,12 @@ def create_adjustment(player_id: int) -> ResponseReturnValue:
         return _stale(player_id, form, stale.seen_version)
     except KeyReused as reused:
         return _reused(player_id, form, reused.entry)
-    live.tell_player(operator_id=who.operator_id, player_id=player_id)
-    return _adjusted(player_id, form, change)
+    except Rejected as rejected:
+        # Nothing was attempted yet: it is to be typed again, or was never for this person to ask.
+        form.show(rejected)
+        return _form(player_id, form, 422, outlook=_outlook(player_id, form))
+    _tell(done, who, player_id)
+    return _adjusted(player_id, form, wanted, done)
 
 
 @bp.post("/adjustments/preview")
@@ -108,15 +120,19 @@ def preview_adjustment(player_id: int) -> ResponseReturnValue:
     form.validate()
     with db.reading() as session:
         page = player_page.get_page(session, player_id, form.known_currency)
+        allowance = player_page.allowance(session, page)
     # After the reading: a request holds one connection at a time.
     outlook = _outlook(player_id, form, page.limits)
     return render_template(
         "players/_preview.html",
         page=page,
+        form=form,
         outlook=outlook,
-        act=player_page.act(form.real_delta if outlook.judgement else 0, page.balance.currency),
+        allowance=allowance,
+        act=player_page.act_of(form, outlook, page.balance.currency),
         oob=True,
         typed="again" not in request.args,
+        shows_again="amount_again" in request.form,
     )
 
 
@@ -145,7 +161,30 @@ def new_unfreeze(player_id: int) -> ResponseReturnValue:
 @requires("wallets:freeze")
 def create_unfreeze(player_id: int) -> ResponseReturnValue:
     """Let the wallet take everything again."""
-    return _move(player_id, UNFREEZE, wallets.unfreeze)
+    form = StatusForm()
+    if not form.validate():
+        return _ask(player_id, UNFREEZE, form, 422)
+    who, now = access.current_actor(), clock.now()
+    try:
+        done = db.transact(
+            lambda session: submissions.submit_unfreeze(
+                session,
+                player_id=player_id,
+                reason=form.reason.data or "",
+                actor=who,
+                idempotency_key=form.idempotency_key.data or "",
+                now=now,
+            )
+        )
+    except (Rejected, Conflict) as refused:
+        return _not_moved(player_id, UNFREEZE, form, refused)
+    _tell(done, who, player_id)
+    if done.request_id is None:
+        return _moved(player_id, UNFREEZE)
+    here = htmx.current_path() if htmx.is_htmx() else player_page.player_url(player_id)
+    return htmx.redirect_with_toast(
+        here, "Unfreezing waits for a second person.", **_request_link(player_id, done)
+    )
 
 
 @bp.get("/closure")
@@ -165,43 +204,12 @@ def create_closure(player_id: int) -> ResponseReturnValue:
 @bp.get("/entries/<string(length=3):currency>/<int:sequence>")
 @requires("players:view")
 def show_entry(player_id: int, currency: str, sequence: int) -> ResponseReturnValue:
-    """One entry in full, with the form that undoes it."""
-    return _entry(player_id, currency, sequence, ReversalForm(formdata=None))
-
-
-@bp.post("/entries/<string(length=3):currency>/<int:sequence>/reversal")
-@requires("balances:reverse")
-def create_reversal(player_id: int, currency: str, sequence: int) -> ResponseReturnValue:
-    """Undo one entry by another."""
-    form = ReversalForm()
-    if not form.validate():
-        return _entry(player_id, currency, sequence, form, 422)
-    who, now = access.current_actor(), clock.now()
-    try:
-        change = db.transact(
-            lambda session: balances.reverse(
-                session,
-                player_id=player_id,
-                currency=currency,
-                sequence=sequence,
-                reason=form.reason.data or "",
-                actor=who,
-                idempotency_key=form.idempotency_key.data or "",
-                now=now,
-            )
-        )
-    except Rejected as refused:
-        form.show(Rejected(refused.message))
-        return _entry(player_id, currency, sequence, form, 422)
-    live.tell_player(operator_id=who.operator_id, player_id=player_id)
-    entry = change.entry
-    said = f"Entry {sequence} is reversed: {money.show(entry.real_delta, currency, signed=True)} {currency}."
-    link = {"href": _entry_url(entry), "link": f"Entry {entry.sequence}"}
-    if not htmx.wants_partial():
-        return htmx.redirect_with_toast(player_page.player_url(player_id, currency), said, **link)
-    # An answer without content: what stands open fetches itself anew.
-    answer = htmx.with_toast(Response(status=204), said, **link)
-    return htmx.trigger(htmx.trigger(answer, "dialog:close"), "live:player")
+    """One entry in full."""
+    with db.reading() as session:
+        entry = player_page.get_entry(session, player_id, currency, sequence)
+        player = players.get_header(session, player_id=player_id, operator_id=player_page.operator_id())
+        template = "players/_entry.html" if htmx.wants_partial() else "players/entry.html"
+        return render_template(template, entry=entry, player=player, **past.idle())
 
 
 def _request(player_id: int, form: AdjustmentForm) -> balances.Request:
@@ -212,7 +220,16 @@ def _request(player_id: int, form: AdjustmentForm) -> balances.Request:
         real_delta=form.real_delta,
         reason=_UNTYPED_REASON if form.reason.errors else form.reason.data or "",
         idempotency_key=form.idempotency_key.data or "",
+        override=_override(form),
     )
+
+
+def _override(form: AdjustmentForm) -> vip.Override | None:
+    figures = form.overrides
+    if not figures:
+        return None
+    reason = _UNTYPED_REASON if form.override_reason.errors else form.override_reason.data or ""
+    return vip.Override(reason, **figures)
 
 
 def _outlook(player_id: int, form: AdjustmentForm, limits: Sequence[LimitUse] = ()) -> Outlook:
@@ -223,29 +240,42 @@ def _outlook(player_id: int, form: AdjustmentForm, limits: Sequence[LimitUse] = 
         return Outlook(limits=limits)
     if faults:
         return Outlook(limits=limits, unreadable=" ".join(faults))
+    return _rehearse(player_id, form, limits)
+
+
+def _rehearse(player_id: int, form: AdjustmentForm, limits: Sequence[LimitUse]) -> Outlook:
     try:
+        now = clock.now()
         with db.rehearsing(lock_timeout_ms=PREVIEW_LOCK_TIMEOUT_MS) as session:
-            change = balances.change(
+            done = submissions.submit(
                 session,
                 request=_request(player_id, form),
                 actor=access.current_actor(),
-                now=clock.now(),
+                now=now,
+                amount_again=abs(form.real_delta),
             )
-        judgement = change.judgement
     except ChangeRefused as refused:
-        judgement = refused.judgement
+        return _judged(form, refused.judgement)
     except KeyReused as reused:
-        return Outlook(limits=limits, reused=reused.entry)
+        return Outlook(limits=limits, reused=reused.entry, is_reused=True)
+    except Rejected as rejected:
+        return Outlook(limits=limits, unreadable=rejected.message)
     except OperationalError as error:
         if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
             raise
         return Outlook(limits=limits, busy=True)
-    if judgement is None:
-        return Outlook(limits=limits, known=change.entry)
+    if done.judgement is None:
+        return Outlook(limits=limits, known=done.change.entry if done.change else None, kept=done.state)
+    held_for = round((done.post_at - now).total_seconds()) if done.post_at else 0
+    return _judged(form, done.judgement, weighed=done.weighed, undo_seconds=held_for)
+
+
+def _judged(form: AdjustmentForm, judgement: Judgement, **more: Any) -> Outlook:
     return Outlook(
         limits=judgement.validation.limits,
         judgement=judgement,
         has_moved=judgement.version != form.seen_version.data,
+        **more,
     )
 
 
@@ -275,7 +305,7 @@ def _reused(player_id: int, form: AdjustmentForm, posted: Entry | None) -> Respo
     with db.reading() as session:
         version = player_page.get_page(session, player_id, form.currency.data).balance.version
     form.renew(seen_version=version, key=True)
-    return _form(player_id, form, 409, reused=posted, outlook=_outlook(player_id, form))
+    return _form(player_id, form, 409, reused=posted, was_reused=True, outlook=_outlook(player_id, form))
 
 
 def _form(player_id: int, form: AdjustmentForm, status: int, **given: Any) -> Response:
@@ -285,39 +315,55 @@ def _form(player_id: int, form: AdjustmentForm, status: int, **given: Any) -> Re
         return make_response(player_page.whole(player_id, currency=currency, form=form, **given), status)
     with db.reading() as session:
         page = player_page.get_page(session, player_id, currency)
-        context = player_page.form_context(page, form, **given)
+        context = player_page.form_context(session, page, form, **given)
         return make_response(render_template("players/_refused.html", **context), status)
 
 
-def _adjusted(player_id: int, form: AdjustmentForm, change: BalanceChange) -> Response:
-    entry = change.entry
+def _adjusted(player_id: int, form: AdjustmentForm, wanted: balances.Request, done: Submitted) -> Response:
     with db.reading() as session:
-        page = player_page.get_page(session, player_id, entry.currency)
-    said = _said(entry, page.player.name, repeated=change.repeated)
-    link = {"href": _entry_url(entry), "link": f"Entry {entry.sequence}"}
+        page = player_page.get_page(session, player_id, wanted.currency)
+        fresh = player_page.fresh_form(page, form.change_type.data)
+        context = player_page.form_context(session, page, fresh)
+    said, link = _said(wanted, page.player.name, done), {}
+    if done.change is not None:
+        entry = done.change.entry
+        link = {"href": player_page.entry_url(entry), "link": f"Entry {entry.sequence}"}
+    elif done.state != RequestState.HELD:
+        link = _request_link(player_id, done)
     if not htmx.wants_partial():
         return htmx.redirect_with_toast(player_page.url(page), said, **link)
-    fresh = player_page.fresh_form(page, form.change_type.data)
-    answer = render_template("players/_adjusted.html", **player_page.form_context(page, fresh))
+    # What is held takes the focus, so that Enter posts it at once.
+    answer = render_template("players/_adjusted.html", fresh=done.state != RequestState.HELD, **context)
     # The journal fetches what is new by itself, in the order of its filters.
     return htmx.trigger(htmx.with_toast(answer, said, **link), "journal:grown")
 
 
-def _said(entry: Entry, name: str, *, repeated: bool) -> str:
-    amount = f"{money.show(abs(entry.real_delta), entry.currency)} {entry.currency}"
-    done = "Credited" if entry.real_delta > 0 else "Debited"
-    if repeated:
-        return f"{done} {amount} once: this form had been posted already."
-    return f"{done} {amount} · {name}."
+def _said(wanted: balances.Request, name: str, done: Submitted) -> str:
+    amount = f"{money.show(wanted.amount, wanted.currency)} {wanted.currency}"
+    is_credit = wanted.real_delta > 0
+    if done.change is not None:
+        words = "Credited" if is_credit else "Debited"
+        once = " once: this form had been posted already." if done.repeated else f" · {name}."
+        return f"{words} {amount}{once}"
+    what = f"{'credit' if is_credit else 'debit'} {amount} · {name}."
+    match done.state:
+        case RequestState.HELD:
+            return f"Held, and not posted yet: {what}"
+        case RequestState.WAITING:
+            return f"Waits for a second person: {what}"
+        case ended:
+            return f"This form had been sent already, and its change was {spoken(str(ended)).lower()}: {what}"
 
 
-def _entry_url(entry: Entry) -> str:
-    return url_for(
-        "wallets.show_entry",
-        player_id=entry.player_id,
-        currency=entry.currency,
-        sequence=entry.sequence,
-    )
+def _tell(done: Submitted, who: Actor, player_id: int) -> None:
+    tell = live.tell_request if done.state == RequestState.WAITING else live.tell_player
+    tell(operator_id=who.operator_id, player_id=player_id)
+
+
+def _request_link(player_id: int, done: Submitted) -> dict[str, str]:
+    """The way to a request that was made."""
+    href = url_for("approvals.show", player_id=player_id, request_id=done.request_id)
+    return {"href": href, "link": "Request"}
 
 
 def _ask(player_id: int, move: Move, form: StatusForm | None = None, status: int = 200) -> Response:
@@ -340,17 +386,16 @@ def _move(player_id: int, move: Move, service: Callable[..., None]) -> ResponseR
     try:
         db.transact(work)
     except (Rejected, Conflict) as refused:
-        form.show(PurserError(refused.message))
-        return _ask(player_id, move, form, 409 if isinstance(refused, Conflict) else 422)
+        return _not_moved(player_id, move, form, refused)
     live.tell_player(operator_id=who.operator_id, player_id=player_id)
+    return _moved(player_id, move)
+
+
+def _not_moved(player_id: int, move: Move, form: StatusForm, refused: PurserError) -> Response:
+    form.show(PurserError(refused.message))
+    return _ask(player_id, move, form, 409 if isinstance(refused, Conflict) else 422)
+
+
+def _moved(player_id: int, move: Move) -> Response:
     here = htmx.current_path() if htmx.is_htmx() else player_page.player_url(player_id)
     return htmx.redirect_with_toast(here, move.done)
-
-
-def _entry(player_id: int, currency: str, sequence: int, form: ReversalForm, status: int = 200) -> Response:
-    with db.reading() as session:
-        entry = player_page.get_entry(session, player_id, currency, sequence)
-        player = players.get_header(session, player_id=player_id, operator_id=player_page.operator_id())
-    template = "players/_entry.html" if htmx.wants_partial() else "players/entry.html"
-    given = past.idle()
-    return make_response(render_template(template, entry=entry, player=player, form=form, **given), status)
