@@ -9,7 +9,7 @@ from flask import Flask
 from dashboard import clock, money
 from dashboard.config import ROOT
 from dashboard.errors import PurserError
-from dashboard.views import access, navigation
+from dashboard.views import access, htmx, navigation
 from dashboard.views.headers import csp_nonce
 
 DIST = ROOT / "static" / "dist"
@@ -27,6 +27,7 @@ def init_app(app: Flask) -> None:
         minute_time=minute_time,
         lasting=lasting,
         instant_name=instant_name,
+        seconds_until=htmx.seconds_until,
     )
     app.jinja_env.globals.update(asset=asset, csp_nonce=csp_nonce, may=may, clock_now=clock.now)
     app.context_processor(_who_asks)

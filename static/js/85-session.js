@@ -22,7 +22,10 @@
   });
 
   const renew = (token) => {
-    for (const input of document.querySelectorAll("input[name=csrf_token]")) input.value = token;
+    const places = [document, ...[...document.querySelectorAll("template")].map((template) => template.content)];
+    for (const place of places) {
+      for (const input of place.querySelectorAll("input[name=csrf_token]")) input.value = token;
+    }
     document.body.setAttribute("hx-headers:inherited", JSON.stringify({ "X-CSRFToken": token }));
   };
 
