@@ -22,7 +22,7 @@ from dashboard.models.operator import MoneyMode
 from dashboard.models.vip import Level
 from dashboard.services import balances, operators, players, vip, vip_rules
 from dashboard.services.actors import SYSTEM
-from dashboard.services.demo import habits, people
+from dashboard.services.demo import habits, payouts, people
 from dashboard.services.demo.account import Day, Event, House
 from dashboard.services.demo.life import Ending, Life, live
 from dashboard.services.demo.office import Member, Office, hire
@@ -96,6 +96,8 @@ def fill(
         stretch = days[first : first + STRETCH_DAYS]
         posted += transact(partial(_stretch, office=office, plan=plan, days=stretch, now=now))
         tell("Living days", first + len(stretch), days_count)
+    transact(partial(office.leave_desk, now=now))
+    transact(partial(payouts.ask, operator_id=operator_id, agents=office.agents, seed=seed, now=now))
     return Filled(operator_id, len(members), posted)
 
 
