@@ -10,7 +10,7 @@ from functools import cache
 import procrastinate
 
 from dashboard import roles
-from dashboard.jobs import nightly
+from dashboard.jobs import bulk, nightly
 
 _GRACE_SECONDS = 10
 _LATE_BY_MAX_SECONDS = 24 * 60 * 60
@@ -25,14 +25,18 @@ def queue() -> procrastinate.App:
         periodic_defaults={"max_delay": _LATE_BY_MAX_SECONDS},
     )
     made.add_tasks_from(nightly.tasks, namespace="nightly")
+    made.add_tasks_from(bulk.tasks, namespace="bulk")
     return made
 
 
 def work() -> None:
     """Do what is due and what is asked for, until SIGINT or SIGTERM."""
     # The queue is also read by commands that need none of this.
-    from dashboard.jobs import ticking  # noqa: PLC0415
+    from dashboard.jobs import bulk_work, ticking  # noqa: PLC0415
+    from dashboard.jobs.application import application  # noqa: PLC0415
 
+    with application().app_context():
+        bulk_work.take_up()
     stop = threading.Event()
     ticker = threading.Thread(target=ticking.keep_ticking, args=(stop,), name="ticking")
     ticker.start()
