@@ -71,6 +71,14 @@ def select_and_ask(act_noun: str) -> Act:
     return act
 
 
+def open_reversal(page: "Page") -> None:
+    """From an entry's dialog to what hangs on it."""
+    open_dialog(".entry-link")(page)
+    page.locator("dialog[open] a[href$='/reversal']").click()
+    page.locator("dialog[open] .hanging").wait_for()
+    settle(page)
+
+
 def go_back_in_time(page: "Page") -> None:
     """From an entry to the player as of just before it."""
     page.locator(".entry-moments a").first.click()
@@ -103,6 +111,19 @@ def adjust_and_post(change_type: str, amount: str, reason: str) -> Act:
     return act
 
 
+def hold(change_type: str, amount: str, reason: str) -> Act:
+    """Fill in the adjust form and send it; it can still be taken back."""
+
+    def act(page: "Page") -> None:
+        adjust(change_type, amount, reason)(page)
+        page.locator("#adjust button[type=submit]").click()
+        page.locator("#held [data-countdown]").first.wait_for()
+        page.locator(".toast [data-toast-close]").first.click()
+        settle(page)
+
+    return act
+
+
 def ask_palette(typed: str) -> Act:
     """Open the palette and type."""
 
@@ -130,14 +151,22 @@ SCREENS = (
         "player-preview",
         "agent",
         "/players/{player}",
-        adjust("deposit", "18,500.00", "Bank transfer TR-20931"),
+        adjust("deposit", "250.00", "Bank transfer TR-20931"),
     ),
     Screen(
         "player-refused",
         "agent",
         "/players/{player}",
-        adjust_and_post("withdrawal", "9,000,000.00", "Payout asked for by phone"),
+        adjust_and_post("adjustment", "-9,000,000.00", "Taken back as agreed by phone"),
     ),
+    Screen(
+        "player-waits",
+        "agent",
+        "/players/{player}",
+        adjust("deposit", "640.00", "Bank transfer TR-20931"),
+    ),
+    Screen("player-other-rules", "manager", "/players/{player}", press(".other-rules summary")),
+    Screen("player-held", "agent", "/players/{player}", hold("deposit", "1.00", "Rounding of TR-20931")),
     Screen("player-filters", "agent", "/players/{player}", press(".filters summary")),
     Screen("player-filtered", "agent", "/players/{player}?change_type=deposit&least=20"),
     Screen("player-none", "agent", "/players/{player}?least=99999999"),
@@ -158,8 +187,9 @@ SCREENS = (
         "reversal-dialog",
         "agent",
         "/players/{player}?change_type=deposit",
-        open_dialog(".entry-link", ".reversal summary"),
+        open_reversal,
     ),
+    Screen("reversal", "agent", "/players/{player}/entries/{currency}/1/reversal"),
     Screen("freeze", "agent", "/players/{player}/freeze"),
     Screen("freeze-dialog", "agent", "/players/{player}", open_dialog("a[href$='/freeze']")),
     Screen("unfreeze", "agent", "/players/{frozen}/unfreeze"),
@@ -191,6 +221,14 @@ SCREENS = (
         "/alerts",
         select_and_ask("resolution"),
     ),
+    Screen("approvals", "manager", "/approvals"),
+    Screen("approvals-own", "agent", "/approvals"),
+    Screen("approvals-approved", "auditor", "/approvals?state=approved"),
+    Screen("approvals-none", "manager", "/approvals?state=declined&kind=transfer"),
+    Screen("request", "manager", "{request}"),
+    Screen("request-own", "agent", "/approvals", press("#requests .lead a")),
+    Screen("request-dialog", "manager", "/approvals", open_dialog("#requests .lead a")),
+    Screen("request-ended", "admin", "{decided}"),
     Screen("withdrawals", "agent", "/withdrawals"),
     Screen("withdrawals-all", "agent", "/withdrawals?state=all"),
     Screen("withdrawal-new", "agent", "/players/{player}/withdrawals/new"),
@@ -260,6 +298,10 @@ def find_subjects(context: "BrowserContext", url: str) -> dict[str, str]:
     }
     page.goto(f"{url}/alerts")
     keys = [box.get_attribute("value") for box in page.locator("[name=alert]").all()[:3]]
+    requests = {
+        "request": _first_request(page, url, "kind=change&who="),
+        "decided": _first_request(page, url, "state=approved"),
+    }
     page.goto(f"{url}/withdrawals?state=all")
     withdrawal = page.locator("#withdrawals .act-cell a").first.get_attribute("href") or ""
     page.goto(f"{url}/staff")
@@ -270,6 +312,7 @@ def find_subjects(context: "BrowserContext", url: str) -> dict[str, str]:
     *_rest, currency, sequence = (entry or "").split("/")
     return {
         **found,
+        **requests,
         "member": (member or "").rpartition("/")[2],
         "withdrawal": withdrawal,
         "selection": "&".join(f"alert={key}" for key in keys),
@@ -316,6 +359,12 @@ def _first_player(page: "Page", url: str, *filters: str) -> str:
         if link.count():
             return (link.first.get_attribute("href") or "").rpartition("/")[2]
     raise LookupError(f"No player fits {' or '.join(filters)}: is the demo there?")
+
+
+def _first_request(page: "Page", url: str, query: str) -> str:
+    """The address of the first request by that filter."""
+    page.goto(f"{url}/approvals?{query}")
+    return page.locator("#requests .lead a").first.get_attribute("href") or ""
 
 
 def _first_alert(page: "Page", url: str, query: str) -> str:
