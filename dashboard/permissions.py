@@ -34,9 +34,9 @@ _MANAGER = _AGENT | {
 VERBS_BY_ROLE: Mapping[Role, frozenset[str]] = {
     Role.AGENT: _AGENT,
     Role.MANAGER: _MANAGER,
-    Role.ADMIN: _MANAGER | {"vip:edit", "audit:verify", "staff:view", "staff:edit"},
+    Role.ADMIN: _MANAGER | {"vip:edit", "audit:verify", "staff:view", "staff:edit", "settings:view", "settings:edit"},
     Role.AUDITOR: _READING
-    | {"bulk:view", "vip:view", "audit:view", "audit:verify", "staff:view", "data:export"},
+    | {"bulk:view", "vip:view", "audit:view", "audit:verify", "staff:view", "settings:view", "data:export"},
     Role.PARTNER: frozenset({OWN_SESSION, "earnings:view"}),
 }
 

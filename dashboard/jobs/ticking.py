@@ -37,7 +37,7 @@ def lapse(now: dt.datetime) -> int:
     """End what has waited too long; how many there were."""
     ended = db.transact(partial(change_requests.lapse, now=now))
     for operator_id, player_id in set(ended):
-        live.tell_player(operator_id=operator_id, player_id=player_id)
+        live.tell_request(operator_id=operator_id, player_id=player_id)
     return len(ended)
 
 

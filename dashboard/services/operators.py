@@ -2,10 +2,10 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from zoneinfo import available_timezones
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -13,10 +13,13 @@ from dashboard import money
 from dashboard.errors import Conflict, Rejected
 from dashboard.models.operator import MoneyMode, Operator
 from dashboard.models.vip import Level, VipLevel, VipRule, VipRuleVersion
+from dashboard.services import staff_log
+from dashboard.services.actors import Actor
 
 WEEKS_PER_DAY_LIMIT = 4
 """The weekly limit is this many daily limits: the ratio of the original table's diamond row."""
 DROP_PERCENT = 50
+UNDO_SECONDS_MAX = 300
 APPROVAL_THRESHOLD = 500
 """In whole units; what New Jersey asks a supervisor to review."""
 
@@ -106,6 +109,51 @@ def create(
         insert(VipRuleVersion), [{**rule, "changed_by": "system", "changed_at": now} for rule in rules]
     )
     return operator.id
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What an admin may change of an operator."""
+
+    name: str
+    timezone: str
+    """IANA name. Days and weeks that have begun are counted anew by it."""
+    money: str
+    """`play` or `real`."""
+    undo_seconds: int
+    second_factor_required: bool
+
+
+def lock_settings(session: Session, *, operator_id: int) -> Settings:
+    """The settings as they are, locked until the transaction ends."""
+    row = session.execute(_SETTINGS.with_for_update().where(Operator.id == operator_id)).one()
+    return Settings(*row)
+
+
+def edit(session: Session, *, settings: Settings, actor: Actor, now: dt.datetime) -> None:
+    """Put other settings in force for the actor's operator. Raises Rejected at what is out of range."""
+    if not settings.name.strip() or len(settings.name) > 100:
+        raise Rejected("Give the operator a name of at most 100 characters.", field="name")
+    if settings.timezone not in available_timezones():
+        raise Rejected(f"{settings.timezone} is no time zone.", field="timezone")
+    if settings.money not in set(MoneyMode):
+        raise Rejected("Choose play or real money.", field="money")
+    if not 0 <= settings.undo_seconds <= UNDO_SECONDS_MAX:
+        raise Rejected(f"Between 0 and {UNDO_SECONDS_MAX} seconds.", field="undo_seconds")
+    before = asdict(lock_settings(session, operator_id=actor.operator_id))
+    after = asdict(settings)
+    session.execute(update(Operator).filter_by(id=actor.operator_id).values(**after))
+    changed = {name: f"{before[name]} → {after[name]}" for name in after if after[name] != before[name]}
+    staff_log.record(session, actor, "operator.edited", details=changed, now=now)
+
+
+_SETTINGS = select(
+    Operator.name,
+    Operator.timezone,
+    Operator.money,
+    Operator.undo_seconds,
+    Operator.second_factor_required,
+)
 
 
 def _figures(level: Level, currency: str, defaults: Defaults) -> dict[str, int]:
