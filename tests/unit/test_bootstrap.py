@@ -107,3 +107,14 @@ def test_importing_the_package_needs_the_standard_library_alone():
         check=True,
     )
     assert found.stdout == "False\n"
+
+
+def test_a_check_that_was_skipped_says_why(monkeypatch, tmp_path: Path, capsys):
+    (tmp_path / "skips.py").write_text("print('skipped: nothing to run on.')")
+    (tmp_path / "passes.py").write_text("print('fine')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(bootstrap, "CHECKS", (("one", ["skips"]), ("two", ["passes"])))
+    assert bootstrap.check() == 0
+    first, second, _ = capsys.readouterr().out.splitlines()
+    assert first == "one: skipped: nothing to run on."
+    assert second.startswith("two: ok (")
