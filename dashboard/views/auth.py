@@ -147,6 +147,13 @@ def create_ended_others() -> ResponseReturnValue:
     return htmx.redirect_with_toast(url_for("auth.index"), said)
 
 
+@bp.get("/account/session")
+@requires("session:own")
+def show_session() -> ResponseReturnValue:
+    """Whether there still is one: asked before a plain form is sent, which would be lost without."""
+    return Response(status=204)
+
+
 def leave() -> None:
     """End the session that this browser has, if any, and forget all that its cookie says."""
     found = access.holder()
@@ -168,8 +175,9 @@ def safe_path(path: str) -> str:
 def _arrived(opened: Opened, target: str) -> Response:
     """The answer to who is signed in now: above a page it goes on, otherwise the page begins."""
     if htmx.is_htmx():
-        token = {"csrf_token": generate_csrf()}
-        return htmx.trigger(make_response(render_template("auth/_signed_in_again.html")), "signed-in", token)
+        arrived = {"csrf_token": generate_csrf(), "login": opened.actor.id}
+        answer = make_response(render_template("auth/_signed_in_again.html"))
+        return htmx.trigger(answer, "signed-in", arrived)
     left = opened.recovery_codes_left
     if left is not None:
         said = f"That recovery code is used up; {left} left."

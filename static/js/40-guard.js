@@ -45,6 +45,11 @@
     }
   });
 
+  // It was not sent after all.
+  document.addEventListener("guard:release", (event) => {
+    if (sending.has(event.target)) wake(event.target);
+  });
+
   // The page came back out of the browser's memory as it was left.
   window.addEventListener("pageshow", (event) => {
     if (event.persisted) for (const form of [...sending.keys()]) wake(form);

@@ -11,6 +11,7 @@ EXCEPTIONS = {
     "health.live": "for machines",
     "health.ready": "for machines",
     "live.stream": "events, not a page",
+    "auth.show_session": "says yes or no to the browser, never a page",
     "alerts.show_count": "a part; as a page it leads to alerts",
     "auth.show_code": "open only while a sign-in waits: see tests/browser/test_second_factor.py",
     "audit.show_log": "a part; as a page it leads to the audit",

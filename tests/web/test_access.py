@@ -54,6 +54,7 @@ ROUTES: dict[str, set[Role]] = {
     "auth.create": STRANGERS,
     "auth.delete": EVERYBODY,
     "auth.index": EVERYBODY,
+    "auth.show_session": EVERYBODY,
     "auth.create_code": EVERYBODY,
     "auth.create_ended_others": EVERYBODY,
     "auth.create_ended_session": EVERYBODY,
