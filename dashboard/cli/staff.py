@@ -5,8 +5,10 @@ import secrets
 import click
 
 from dashboard import clock, database, db
+from dashboard.config import settings
 from dashboard.models.login import Role
 from dashboard.services import passwords, staff
+from dashboard.services.links import LIFETIME
 
 _GENERATED_BYTES = 18  # 24 characters
 
@@ -51,8 +53,18 @@ def create(*, slug: str, email: str, name: str, role: str, generate: bool) -> No
 @click.option("--operator", "slug", required=True, help="The operator's slug.")
 @click.option("--email", required=True)
 @_password_options
-def reset_password(*, slug: str, email: str, generate: bool) -> None:
+@click.option(
+    "--link",
+    is_flag=True,
+    help="Show a one-time link instead, by which its owner sets the password.",
+)
+def reset_password(*, slug: str, email: str, generate: bool, link: bool) -> None:
     """Give a login a new password; it is unlocked, and its sessions end."""
+    if link and generate:
+        raise click.UsageError("Choose --generate or --link.")
+    if link:
+        _make_link(slug, email)
+        return
     password = _password(generate)
     with database.application(), db.writing() as session:
         ended = staff.reset_password(
@@ -64,6 +76,20 @@ def reset_password(*, slug: str, email: str, generate: bool) -> None:
         )
     click.echo(f"{email} has a new password; {ended} sessions ended.")
     _show(password, generate)
+
+
+def _make_link(slug: str, email: str) -> None:
+    with database.application(), db.writing() as session:
+        purpose, token = staff.make_link_by_email(
+            session,
+            operator_id=staff.get_operator_id(session, slug=slug),
+            email=email,
+            now=clock.now(),
+        )
+    hours = round(LIFETIME[purpose].total_seconds() / 3600)
+    click.echo(f"One-time link for {email}, shown this once; it works for {hours} hours:")
+    click.echo(f"http://{settings().host}:{settings().port}/one-time-link?token={token}")
+    click.echo("Where the desk is reached under another address, put that in the place of this one.")
 
 
 def _password(generate: bool) -> str:

@@ -1,12 +1,14 @@
 """The staff: inviting, one-time links, letting go, roles; who may do it to whom."""
 
 import datetime as dt
+import re
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import NullPool, create_engine, select, update
 from sqlalchemy.orm import Session
 
+from dashboard import clock
 from dashboard.errors import Conflict, Forbidden, NotFound, PurserError, Rejected
 from dashboard.models import Login, OneTimeLink, SignInSession, StaffLog
 from dashboard.models.login import LinkPurpose, Role
@@ -16,6 +18,7 @@ from dashboard.services.actors import Actor
 from dashboard.services.links import LinkOver
 from tests.authenticator import set_up
 from tests.builders import NOW, actor_of, make_login, make_operator
+from tests.conftest import Finished, database_url
 
 FRESH = "a quiet harbour at dawn"
 SECOND = dt.timedelta(seconds=1)
@@ -281,3 +284,21 @@ def test_the_list_tells_each_persons_state(session: Session, admin: Login, actor
     assert [row.is_invited for row in people.values()] == [False, False, True, False]
     with pytest.raises(PurserError):
         queries.get_person(session, operator_id=make_operator(session), login_id=login.id, now=NOW)
+
+
+def test_on_the_command_line_a_link_is_shown_once(command: Callable[..., Finished], database: str) -> None:
+    created = command(
+        *("operator", "create", "--slug", "lotus", "--name", "Lotus", "--currency", "USD"),
+        *("--timezone", "Europe/Prague"),
+    )
+    assert created.code == 0, created.err
+    whose = ("--operator", "lotus", "--email", "ana@harbour.test")
+    command("staff", "create", *whose, "--name", "Ana Reyes", "--role", "admin", "--generate")
+    shown = command("staff", "reset-password", *whose, "--link")
+    assert shown.code == 0, shown.err
+    assert "it works for 24 hours" in shown.out
+    (token,) = re.findall(r"/one-time-link\?token=(\S+)", shown.out)
+    engine = create_engine(database_url("app", database), poolclass=NullPool)
+    with Session(engine) as session:
+        assert links.get(session, token=token, now=clock.now()).purpose is LinkPurpose.RESET
+    assert command("staff", "reset-password", *whose, "--link", "--generate").code == 2
