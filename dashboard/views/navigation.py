@@ -1,6 +1,5 @@
 """The main navigation: what the role may open, and where one is."""
 
-import datetime as dt
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -45,6 +44,7 @@ _PLACES = (
     _Place("VIP rules", "vip_rules.index", icon="crown"),
     _Place("Audit", "audit.index", icon="shield-check"),
     _Place("Staff", "staff.index", icon="users-group"),
+    _Place("Settings", "settings.index", icon="settings"),
     _Place("Earnings", "earnings.index", icon="coins"),
 )
 
@@ -84,17 +84,18 @@ class AlertCount(NamedTuple):
 
     words: str
     """Empty for none."""
-    wakes_at: dt.datetime | None
-    """When a snoozed one comes back by itself."""
+    wakes_in: int | None
+    """In how many seconds a snoozed one comes back by itself."""
 
 
 def open_alerts() -> AlertCount:
     """How many alerts nobody has seen; what is snoozed is not counted. One statement."""
-    operator_id = access.current_operator().id
+    operator_id, now = access.current_operator().id, clock.now()
     with db.reading() as session:
-        found = queries.count_open_alerts(session, operator_id=operator_id, now=clock.now())
+        found = queries.count_open_alerts(session, operator_id=operator_id, now=now)
     is_many = found.count >= queries.COUNT_MAX
-    return AlertCount(f"{queries.COUNT_MAX - 1}+" if is_many else str(found.count or ""), found.wakes_at)
+    words = f"{queries.COUNT_MAX - 1}+" if is_many else str(found.count or "")
+    return AlertCount(words, int((found.wakes_at - now).total_seconds()) if found.wakes_at else None)
 
 
 def may_open(actor: Actor, endpoint: str) -> bool:
