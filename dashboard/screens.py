@@ -136,6 +136,18 @@ def ask_palette(typed: str) -> Act:
     return act
 
 
+_LIST = """player, amount, type, reason
+#1, 25.00, deposit, Prize of the spring draw
+#2, 12.50, deposit, Prize of the spring draw
+#3, 900.00, adjustment, Charged twice by the bank
+#4, -15.00, adjustment, Prize paid to the wrong account
+#5, 48000.00, deposit, Prize of the spring draw
+LH-404, 25.00, deposit, Prize of the spring draw
+#6, 5 dollars, fee, Replacement card
+#7, 3.00, fee, Replacement card
+#8, 25.00, deposit, Prize of the spring draw
+"""
+
 SCREENS = (
     Screen("sign-in", None, "/sign-in"),
     Screen("sign-in-refused", None, "/sign-in", press("#sign-in button"), status=422),
@@ -235,6 +247,17 @@ SCREENS = (
     Screen("withdrawal-dialog", "agent", "/players/{player}", open_dialog("a[href*='/withdrawals/new']")),
     Screen("withdrawal", "agent", "{withdrawal}"),
     Screen("transfer-new", "agent", "/players/{player}/transfers/new"),
+    Screen("settings", "admin", "/settings"),
+    Screen("settings-read-only", "auditor", "/settings"),
+    Screen("settings-requests", "admin", "/settings/requests"),
+    Screen("allowance", "admin", "/settings/allowances/{member}/{currency}"),
+    Screen("allowance-dialog", "admin", "/staff/{member}", open_dialog("#allowances .act-cell a")),
+    Screen("bulk", "admin", "/bulk"),
+    Screen("bulk-unread", "admin", "/bulk", press("#bulk-form button"), status=422),
+    Screen("bulk-read-only", "auditor", "/bulk"),
+    Screen("bulk-list", "admin", "/bulk/{list}"),
+    Screen("bulk-list-refused", "admin", "/bulk/{list}?show=refused"),
+    Screen("bulk-list-none", "admin", "/bulk/{list}?show=waits"),
     Screen("vip-rules", "admin", "/vip-rules"),
     Screen("vip-rule", "admin", "/vip-rules/{currency}/gold"),
     Screen("vip-rule-edit", "admin", "/vip-rules/{currency}/gold/edit"),
@@ -306,6 +329,7 @@ def find_subjects(context: "BrowserContext", url: str) -> dict[str, str]:
     withdrawal = page.locator("#withdrawals .act-cell a").first.get_attribute("href") or ""
     page.goto(f"{url}/staff")
     member = page.locator("#staff tr:has-text('Manager') th a").first.get_attribute("href")
+    bulk_list = _checked_list(page, url)
     page.goto(f"{url}/players/{found['player']}")
     entry = page.locator(".entry-link").first.get_attribute("href")
     page.close()
@@ -316,6 +340,7 @@ def find_subjects(context: "BrowserContext", url: str) -> dict[str, str]:
         "member": (member or "").rpartition("/")[2],
         "withdrawal": withdrawal,
         "selection": "&".join(f"alert={key}" for key in keys),
+        "list": bulk_list,
         "currency": currency,
         "entry": sequence,
     }
@@ -349,6 +374,15 @@ def settle(page: "Page") -> None:
             && !document.querySelector("[data-chart]:not(.js-plotly-plot), .htmx-request")
             && (!document.getElementById("stream") || document.querySelector("#live-mark[data-state=on]"))"""
     )
+
+
+def _checked_list(page: "Page", url: str) -> str:
+    """The number of a list with rows of every kind, checked by whoever looks."""
+    page.goto(f"{url}/bulk")
+    page.locator("#rows").fill(_LIST)
+    page.locator("#bulk-form button[type=submit]").click()
+    page.wait_for_url("**/bulk/*")
+    return page.url.rpartition("/")[2]
 
 
 def _first_player(page: "Page", url: str, *filters: str) -> str:

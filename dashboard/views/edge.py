@@ -6,9 +6,11 @@ CSRF token. So a form that outlived its session is answered with a sign-in (401)
 
 import secrets
 import time
+from collections.abc import Callable
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 from flask.typing import ResponseReturnValue
 from flask_wtf import CSRFProtect
 from werkzeug.exceptions import BadRequest
@@ -22,6 +24,18 @@ from dashboard.views import access
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 csrf = CSRFProtect()
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def takes(content_bytes: int) -> Callable[[View], View]:
+    """Let what is sent to this view be larger than elsewhere, once it is known that whoever sends it may."""
+
+    def mark(view: View) -> View:
+        view.content_bytes_max = content_bytes  # type: ignore[attr-defined]
+        return view
+
+    return mark
 
 
 def init_app(app: Flask) -> None:
@@ -53,9 +67,18 @@ def _check() -> ResponseReturnValue | None:
         raise Forbidden("This was sent from another site, and nothing was done.")
     refused = access.guard()
     if refused is None:
+        _allow_size()
         _refuse_nul()
         csrf.protect()
     return refused
+
+
+def _allow_size() -> None:
+    """Before anything reads the form: the body of who may not is never read."""
+    view = current_app.view_functions[request.endpoint] if request.endpoint else None
+    limit = getattr(view, "content_bytes_max", None)
+    if limit is not None:
+        request.max_content_length = request.max_form_memory_size = limit
 
 
 def _refuse_nul() -> None:

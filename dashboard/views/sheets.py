@@ -5,9 +5,11 @@ from collections.abc import Sequence
 
 from dashboard.queries import staff
 from dashboard.queries.audit import LogRow
+from dashboard.queries.bulk import Line
 from dashboard.queries.desk import RecentRow
 from dashboard.queries.journal import EntryRow
 from dashboard.queries.player_list import PlayerRow
+from dashboard.services.bulk_rows import COLUMNS
 from dashboard.services.exports import Amount, Column
 
 Names = dict[int, str]
@@ -104,4 +106,20 @@ def staff_log(names: Names) -> Sequence[Column]:
         Column("Details", "text", details),
         Column("From", "text", lambda row: row.address),
         Column("Request", "text", lambda row: row.request_id),
+    ]
+
+
+def bulk_lines() -> Sequence[Column]:
+    """Of a list of changes, as it was typed, so that it can be mended and sent again."""
+
+    def typed(name: str) -> Column:
+        def value(row: Line) -> str:
+            return row.cells[name]
+
+        return Column(name.capitalize(), "text", value)
+
+    return [
+        *(typed(name) for name in COLUMNS),
+        Column("Line", "number", lambda row: row.line),
+        Column("Refused because", "text", lambda row: row.message),
     ]

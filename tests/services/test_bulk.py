@@ -18,6 +18,7 @@ from dashboard.jobs import bulk_work
 from dashboard.models import Balance, BulkRow, BulkRun, ChangeRequest, Login, StaffLog, VipRule, WalletEntry
 from dashboard.models.bulk import BulkMode
 from dashboard.models.login import Role
+from dashboard.models.wallet import ChangeType
 from dashboard.services import bulk, bulk_check, bulk_rows, players, wallets
 from dashboard.services.actors import Actor
 from dashboard.services.bulk_rows import Defaults
@@ -53,7 +54,7 @@ class House:
         def make(session: Session) -> list[int]:
             made = players.register(session, operator_id=self.operator, players=new, now=NOW)
             for player_id in made.values() if balance_minor else []:
-                builders.change(session, player_id, balance_minor, builders.ChangeType.OPENING)
+                builders.change(session, player_id, balance_minor, ChangeType.OPENING)
             return list(made.values())
 
         return self.write(make)
@@ -118,7 +119,9 @@ class House:
     def logged(self) -> list[tuple[str, str]]:
         wanted = select(StaffLog.action, StaffLog.details).where(StaffLog.action.startswith("bulk."))
         return self.read(
-            lambda session: [tuple(row) for row in session.execute(wanted.order_by(StaffLog.id))]
+            lambda session: [
+                (row.action, row.details) for row in session.execute(wanted.order_by(StaffLog.id))
+            ]
         )
 
 
@@ -144,7 +147,7 @@ class TestPlayers:
         assert [row.real_after for row in house.rows(run)] == [1_00, 3_00, 6_00, 10_00]
 
     def test_who_is_nobody_here_is_refused(self, house: House) -> None:
-        elsewhere = house.write(lambda session: make_operator(session))
+        elsewhere = house.write(make_operator)
         stranger = house.write(
             lambda session: builders.make_player(session, operator_id=elsewhere, external_id="X-1")
         )
@@ -283,7 +286,7 @@ class TestPosting:
         assert house.logged()[-1][1] == f'{{"list": {run}, "posted": 2, "refused": 1, "waiting": 1}}'
 
     def test_what_is_refused_meanwhile_is_on_record_and_the_rest_goes_on(self, house: House) -> None:
-        one, two = house.players(2)
+        one, _two = house.players(2)
         run = house.checked("K-1,5", "K-2,5")
         house.start(run)
         house.freeze(one)

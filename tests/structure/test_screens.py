@@ -16,6 +16,7 @@ EXCEPTIONS = {
     "auth.show_code": "open only while a sign-in waits: see tests/browser/test_second_factor.py",
     "audit.show_log": "a part; as a page it leads to the audit",
     "audit.show_verification": "a part; as a page it leads to the audit",
+    "bulk.show_progress": "a part; as a page it leads to the list",
     "desk.show_figures": "a part; as a page it leads to the desk",
     "desk.show_recent": "a part; as a page it leads to the desk",
     "players.show_header": "a part; as a page it leads to the player",
@@ -25,6 +26,7 @@ EXCEPTIONS = {
     "players.show_notes": "a part; as a page it leads to the player",
 }
 SUBJECTS = {
+    "list": "1",
     "player": "1",
     "frozen": "2",
     "closed": "3",
