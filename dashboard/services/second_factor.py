@@ -42,6 +42,10 @@ class FirstCodeRefused(Rejected):
         )
 
 
+class SecretUnreadable(PurserError):
+    """The kept secret cannot be used: an administrator of the machine has to look, or remove it."""
+
+
 @dataclass(frozen=True)
 class Status:
     """What is known of somebody's second factor."""
@@ -77,11 +81,20 @@ def status(session: Session, *, login_id: int) -> Status:
 def begin(session: Session, *, actor: Actor, key: str, now: dt.datetime) -> None:
     """Make a secret for the actor's authenticator; until its first code comes it asks nobody for one.
 
-    One that waits for its first code stays as it is. Raises Conflict where there is a confirmed one.
+    One that waits for its first code stays as it is, unless it was kept with another key. Raises Conflict
+    where there is a confirmed one.
     """
+    if find_unconfirmed(session, actor=actor, key=key) is not None:
+        return
     secret = _locker(key).encrypt(f"{actor.id}:{pyotp.random_base32()}".encode())
     fresh = upsert(SecondFactor).values(login_id=actor.id, secret=secret, created_at=now)
-    session.execute(fresh.on_conflict_do_nothing(index_elements=[SecondFactor.login_id]))
+    session.execute(
+        fresh.on_conflict_do_update(
+            index_elements=[SecondFactor.login_id],
+            set_={"secret": fresh.excluded.secret},
+            where=SecondFactor.confirmed_at.is_(None),
+        )
+    )
     if status(session, login_id=actor.id).confirmed_at is not None:
         raise Conflict("You have a second factor already. Remove it first to set up another one.")
 
@@ -95,7 +108,10 @@ def find_unconfirmed(session: Session, *, actor: Actor, key: str) -> Secret | No
     ).one_or_none()
     if row is None:
         return None
-    text = _unlocked(row.secret, actor.id, key)
+    try:
+        text = _unlocked(row.secret, actor.id, key)
+    except SecretUnreadable:
+        return None
     return Secret(text, pyotp.TOTP(text).provisioning_uri(name=row.email, issuer_name=ISSUER))
 
 
@@ -236,9 +252,9 @@ def _unlocked(secret: bytes, login_id: int, key: str) -> str:
     try:
         owner, _, text = _locker(key).decrypt(bytes(secret)).decode().partition(":")
     except InvalidToken as error:
-        raise PurserError(
+        raise SecretUnreadable(
             "The key of the second factors is not the one that this secret was kept with."
         ) from error
     if owner != str(login_id):
-        raise PurserError("This secret belongs to another login.")
+        raise SecretUnreadable("This secret belongs to another login.")
     return text

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from dashboard.errors import Conflict, NotFound, PurserError
+from dashboard.errors import Conflict, NotFound
 from dashboard.models import Login, Operator, RecoveryCode, SecondFactor, SignInSession, StaffLog
 from dashboard.models.login import Role
 from dashboard.services import addresses, second_factor, sessions, sign_in
@@ -98,7 +98,7 @@ def test_what_is_kept_opens_nothing(session: Session) -> None:
     hashes = session.scalars(select(RecoveryCode.code_hash)).all()
     assert app.secret.encode() not in bytes(kept.secret)
     assert len(set(app.recovery_codes)) == len(hashes) == 10
-    with pytest.raises(PurserError, match="not the one"):
+    with pytest.raises(second_factor.SecretUnreadable, match="not the one"):
         second_factor.use(session, login_id=login.id, code=app.code(NOW), key="another key", now=NOW)
 
 
@@ -108,7 +108,7 @@ def test_a_secret_put_in_anothers_place_is_refused(session: Session) -> None:
     set_up(session, victim)
     mine = session.scalars(select(SecondFactor.secret).where(SecondFactor.login_id == login.id)).one()
     session.execute(update(SecondFactor).where(SecondFactor.login_id == victim.id).values(secret=mine))
-    with pytest.raises(PurserError, match="belongs to another"):
+    with pytest.raises(second_factor.SecretUnreadable, match="belongs to another"):
         use(session, victim, app.code(NOW))
 
 
@@ -119,6 +119,7 @@ def test_one_that_waits_for_its_first_code_asks_nobody(session: Session) -> None
     secret = second_factor.find_unconfirmed(session, actor=actor, key=KEY)
     second_factor.begin(session, actor=actor, key=KEY, now=NOW)
     assert second_factor.find_unconfirmed(session, actor=actor, key=KEY) == secret
+    assert second_factor.find_unconfirmed(session, actor=actor, key="another key") is None
     assert secret is not None
     assert f"Purser:{login.email.replace('@', '%40')}?secret={secret.text}" in secret.uri
     opened = password(session, login)
@@ -127,6 +128,13 @@ def test_one_that_waits_for_its_first_code_asks_nobody(session: Session) -> None
     with pytest.raises(second_factor.FirstCodeRefused):
         second_factor.confirm(session, actor=actor, code="000000", key=KEY, now=NOW)
     assert second_factor.status(session, login_id=login.id).confirmed_at is None
+
+
+def test_one_kept_with_a_lost_key_is_made_anew(session: Session) -> None:
+    actor = actor_of(make_login(session))
+    second_factor.begin(session, actor=actor, key="a lost key", now=NOW)
+    second_factor.begin(session, actor=actor, key=KEY, now=NOW)
+    assert second_factor.find_unconfirmed(session, actor=actor, key=KEY) is not None
 
 
 def test_there_is_one_at_a_time(session: Session) -> None:
