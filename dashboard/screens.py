@@ -86,6 +86,16 @@ def go_back_in_time(page: "Page") -> None:
     settle(page)
 
 
+def open_dialog_from(menu: str, selector: str) -> Act:
+    """Open a menu, and from it the dialog."""
+
+    def act(page: "Page") -> None:
+        page.locator(menu).first.click()
+        open_dialog(selector)(page)
+
+    return act
+
+
 def adjust(change_type: str, amount: str, reason: str) -> Act:
     """Fill in the adjust form, and wait for what it would do."""
 
@@ -157,6 +167,19 @@ SCREENS = (
     Screen("cash-flow-table", "manager", "/cash-flow", press(".chart-table summary")),
     Screen("players", "agent", "/players"),
     Screen("players-filtered", "agent", "/players?status=active&alerts=y"),
+    Screen("players-sorted", "manager", "/players?sort=-real&cols=name,email,real,changed&status=active"),
+    Screen("players-columns", "manager", "/players", press(".drop:nth-of-type(2) summary")),
+    Screen("players-export", "manager", "/players", press(".drop:nth-of-type(3) summary")),
+    Screen("players-views", "manager", "/players", press(".drop:nth-of-type(1) summary")),
+    Screen(
+        "save-view", "agent", "/saved-views/new?page=player_list.index&query=status%3Dfrozen&next=/players"
+    ),
+    Screen(
+        "save-view-dialog",
+        "agent",
+        "/players?status=frozen",
+        open_dialog_from(".drop summary", ".drop [data-dialog]"),
+    ),
     Screen("players-none", "agent", "/players?q=nobody-is-called-this"),
     Screen("player", "agent", "/players/{player}"),
     Screen(

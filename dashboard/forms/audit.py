@@ -7,12 +7,21 @@ from typing import Any
 from wtforms import SelectField, StringField
 from wtforms.validators import Length, Optional
 
-from dashboard.forms.filters import DayField, FilterForm, choice, day_span
+from dashboard.forms.filters import Column, DayField, FilterForm, choice, day_span
 
 
 class LogFilterForm(FilterForm):
     """By who, by words in action or details, by player, by days of the operator's calendar."""
 
+    columns = (
+        Column("time", "Time", is_fixed=True),
+        Column("who", "Who"),
+        Column("what", "What", is_fixed=True),
+        Column("player", "Player"),
+        Column("details", "Details"),
+        Column("from", "From"),
+        Column("request", "Request", is_usual=False),
+    )
     q = StringField("Action or details", validators=[Length(max=100)])
     by = SelectField("Who", validate_choice=False)
     player = StringField("Player", validators=[Length(max=100)])

@@ -5,13 +5,24 @@ from typing import Any
 
 from wtforms import SelectField
 
-from dashboard.forms.filters import FilterForm, choice, choices, people
+from dashboard.forms.filters import Column, FilterForm, choice, choices, people
 from dashboard.models.wallet import ChangeType
 
 
 class RecentFilterForm(FilterForm):
     """By type, by who is in charge of the player, by who made it."""
 
+    columns = (
+        Column("time", "Time", is_fixed=True),
+        Column("player", "Player", is_fixed=True),
+        Column("external_id", "External id", is_usual=False),
+        Column("type", "Type"),
+        Column("reason", "Reason"),
+        Column("by", "By"),
+        Column("change", "Change", is_fixed=True),
+        Column("after", "Real after"),
+        Column("risk", "Risk", is_usual=False),
+    )
     change_type = SelectField("Type", choices=choices("Every type", ChangeType), validate_choice=False)
     agent = SelectField("Agent in charge", validate_choice=False)
     by = SelectField("Made by", validate_choice=False)

@@ -38,8 +38,8 @@ class FilterForm(DeskForm):
     """A form whose fields stand in the URL, with the order and the columns of its list."""
 
     columns: ClassVar[Sequence[Column]] = ()
-    orders: ClassVar[Sequence[str]] = ("",)
-    """What `sort` may be; the first is what the list does by itself. A minus means descending."""
+    orders: ClassVar[Mapping[str, str]] = {"": "Latest first"}
+    """What `sort` may be, in words; the first is what the list does by itself. A minus means descending."""
 
     class Meta(DeskForm.Meta):
         """Reading needs no token."""
@@ -49,13 +49,19 @@ class FilterForm(DeskForm):
     def __init__(self, given: Any) -> None:
         super().__init__(given)
         wanted = given.get("sort", "")
-        self.order: str = wanted if wanted in self.orders else self.orders[0]
+        self.order: str = wanted if wanted in self.orders else next(iter(self.orders))
         self.shown: tuple[str, ...] = self._chosen(",".join(given.getlist("cols")).split(","))
+
+    @classmethod
+    def names(cls) -> frozenset[str]:
+        """All that may stand in the URL of such a list."""
+        fields = {name for name in dir(cls) if hasattr(getattr(cls, name), "_formfield")}
+        return frozenset(fields | {"sort", "cols"})
 
     def arranged(self) -> dict[str, str]:
         """Order and columns as they stand in the URL, where they are not the usual ones."""
         found = {}
-        if self.order != self.orders[0]:
+        if self.order != next(iter(self.orders)):
             found["sort"] = self.order
         if self.shown != self._usual():
             found["cols"] = ",".join(self.shown)

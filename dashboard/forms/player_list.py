@@ -1,7 +1,7 @@
 """Which players to show."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from wtforms import BooleanField, SelectField, StringField
 from wtforms.validators import Length
@@ -15,7 +15,16 @@ from dashboard.queries.player_list import Order, PlayerFilter
 class PlayerFilterForm(FilterForm):
     """What is searched for, and what else must hold."""
 
-    orders = tuple(Order)
+    orders: ClassVar[Mapping[str, str]] = {
+        Order.NEWEST: "Newest first",
+        Order.OLDEST: "Oldest first",
+        Order.NAME: "Name, A to Z",
+        Order.NAME_BACKWARDS: "Name, Z to A",
+        Order.RICHEST: "Largest real balance first",
+        Order.POOREST: "Smallest real balance first",
+        Order.LATEST_CHANGE: "Last change first",
+        Order.EARLIEST_CHANGE: "Longest unchanged first",
+    }
     columns = (
         Column("name", "Player", is_fixed=True),
         Column("external_id", "External id"),

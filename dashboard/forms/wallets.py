@@ -18,7 +18,7 @@ from wtforms.widgets import HiddenInput
 
 from dashboard import money
 from dashboard.forms.base import AmountField, DeskForm, HiddenKey
-from dashboard.forms.filters import Chip, DayField, FilterForm, choice, choices, spoken
+from dashboard.forms.filters import Chip, Column, DayField, FilterForm, choice, choices, spoken
 from dashboard.models.wallet import ChangeType
 
 REASON_LENGTH_MAX = 200
@@ -177,6 +177,18 @@ class JournalFilterForm(FilterForm):
     """Which entries of a journal to show; everything may be left out."""
 
     scope = "journal"
+    columns = (
+        Column("entry", "Entry", is_usual=False),
+        Column("time", "Time"),
+        Column("type", "Type", is_fixed=True),
+        Column("reason", "Reason"),
+        Column("reference", "Reference", is_usual=False),
+        Column("by", "By"),
+        Column("change", "Change", is_fixed=True),
+        Column("after", "Real after"),
+        Column("bonus_after", "Bonus after", is_usual=False),
+        Column("risk", "Risk", is_usual=False),
+    )
 
     change_type = SelectField("Type", choices=choices("Every type", ChangeType), validate_choice=False)
     direction = SelectField(

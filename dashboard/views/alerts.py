@@ -75,11 +75,17 @@ def show_figures() -> ResponseReturnValue:
     )
 
 
-def _context(session: Session) -> dict[str, Any]:
-    operator, now = access.current_operator(), clock.now()
-    names = staff.names_by_id(session, operator_id=operator.id)
+def filter_form(session: Session) -> AlertFilterForm:
+    """The filters of the inbox as the URL has them."""
+    names = staff.names_by_id(session, operator_id=access.current_operator().id)
     form = AlertFilterForm(request.args, names=names, me=access.current_actor().id)
     form.validate()
+    return form
+
+
+def _context(session: Session) -> dict[str, Any]:
+    operator, now = access.current_operator(), clock.now()
+    form = filter_form(session)
     wanted = form.wanted(now)
     page = queries.page_of_alerts(
         session,

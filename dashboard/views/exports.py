@@ -22,6 +22,7 @@ from dashboard import clock, db, log
 from dashboard.errors import Conflict
 from dashboard.forms.filters import FilterForm
 from dashboard.models.operator import MoneyMode
+from dashboard.queries import alerts as alert_queries
 from dashboard.queries import audit as audit_queries
 from dashboard.queries import desk as desk_queries
 from dashboard.queries import journal as journal_queries
@@ -30,7 +31,7 @@ from dashboard.queries import staff
 from dashboard.queries.paging import Listing
 from dashboard.services import exports
 from dashboard.services.exports import Format, Sheet
-from dashboard.views import access, audit, desk, player_list, player_page, sheets
+from dashboard.views import access, alerts, audit, desk, player_list, player_page, sheets
 from dashboard.views.access import requires
 
 bp = Blueprint("exports", __name__)
@@ -126,6 +127,21 @@ def create_staff_log() -> ResponseReturnValue:
     return _answer(ask)
 
 
+@bp.post("/alerts/exports")
+@requires("data:export")
+def create_alerts() -> ResponseReturnValue:
+    """The alerts of one tab of the inbox."""
+
+    def ask(session: Session) -> _Wanted:
+        form, now = alerts.filter_form(session), clock.now()
+        listing = alert_queries.all_alerts(
+            operator_id=access.current_operator().id, wanted=form.wanted(now), now=now
+        )
+        return _Wanted("alerts", form, sheets.alerts(), listing)
+
+    return _answer(ask)
+
+
 class Download:
     """The pieces of a file on their way, and what is let go of when they end, however they end.
 
@@ -201,8 +217,9 @@ class Running:
 
 
 def init_app(app: Flask) -> None:
-    """Keep count of what is on its way."""
+    """Keep count of what is on its way, and tell templates how many rows a workbook holds."""
     app.extensions["exports"] = Running()
+    app.jinja_env.globals["xlsx_rows_most"] = exports.XLSX_ROWS_MOST
 
 
 def _answer(ask: Callable[[Session], _Wanted]) -> Response:

@@ -3,7 +3,9 @@
 import json
 from collections.abc import Sequence
 
+from dashboard.models.alert import AlertType
 from dashboard.queries import staff
+from dashboard.queries.alerts import AlertRow
 from dashboard.queries.audit import LogRow
 from dashboard.queries.bulk import Line
 from dashboard.queries.desk import RecentRow
@@ -84,6 +86,59 @@ def recent_changes(names: Names) -> Sequence[Column]:
         Column("Reason", "text", lambda row: row.reason),
         Column("By", "text", who),
         Column("Risk", "number", lambda row: row.risk_score),
+    ]
+
+
+_IN_MONEY = {
+    AlertType.WARNING,
+    AlertType.CRITICAL,
+    AlertType.NEGATIVE,
+    AlertType.LIMIT_EXCEEDED,
+    AlertType.HELD_REFUSED,
+}
+
+
+def alerts() -> Sequence[Column]:
+    """Of the inbox of alerts. What an alert has seen is money for some types, and a number for others."""
+
+    def money(label: str, field: str) -> Column:
+        def value(row: AlertRow) -> Amount | None:
+            return Amount(getattr(row, field), row.currency) if row.type in _IN_MONEY else None
+
+        return Column(label, "amount", value)
+
+    def number(label: str, field: str) -> Column:
+        def value(row: AlertRow) -> int | None:
+            return None if row.type in _IN_MONEY else getattr(row, field)
+
+        return Column(label, "number", value)
+
+    return [
+        Column("Alert id", "number", lambda row: row.id),
+        Column("Type", "text", lambda row: row.type),
+        Column("Severity", "text", lambda row: row.severity),
+        Column("State", "text", lambda row: row.state),
+        Column("Player id", "number", lambda row: row.player_id),
+        Column("Player", "text", lambda row: row.player_name),
+        Column("External id", "text", lambda row: row.external_id),
+        Column("Agent", "text", lambda row: row.agent),
+        Column("Currency", "text", lambda row: row.currency),
+        money("Peak", "peak"),
+        money("Line", "threshold"),
+        number("Peak, % or score", "peak"),
+        number("Line, % or score", "threshold"),
+        Column("Entry", "number", lambda row: row.sequence),
+        Column("Times", "number", lambda row: row.hits),
+        Column("Raised", "time", lambda row: row.raised_at),
+        Column("Last hit", "time", lambda row: row.last_hit_at),
+        Column("Assigned to", "text", lambda row: row.assigned_to),
+        Column("Acknowledged by", "text", lambda row: row.acknowledged_by),
+        Column("Acknowledged", "time", lambda row: row.acknowledged_at),
+        Column("Note", "text", lambda row: row.note),
+        Column("Snoozed until", "time", lambda row: row.snoozed_until),
+        Column("Resolved by", "text", lambda row: row.resolved_by),
+        Column("Resolved", "time", lambda row: row.resolved_at),
+        Column("Resolution", "text", lambda row: row.resolution),
     ]
 
 

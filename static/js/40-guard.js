@@ -32,6 +32,8 @@
     if (form.method !== "post") return;
     if (sending.has(form) || event.submitter?.getAttribute("aria-disabled") === "true") refuse(event);
     else rest(form, event.submitter);
+    // A file comes and the page stays: nothing tells when it is there.
+    if (form.hasAttribute("data-download")) setTimeout(() => sending.has(form) && wake(form), 2000);
   }, true);
 
   document.addEventListener("click", (event) => {

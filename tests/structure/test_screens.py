@@ -17,6 +17,7 @@ EXCEPTIONS = {
     "audit.show_log": "a part; as a page it leads to the audit",
     "audit.show_verification": "a part; as a page it leads to the audit",
     "bulk.show_progress": "a part; as a page it leads to the list",
+    "saved_views.edit": "like save-view; the demo has no view to change",
     "desk.show_figures": "a part; as a page it leads to the desk",
     "desk.show_recent": "a part; as a page it leads to the desk",
     "players.show_header": "a part; as a page it leads to the player",
