@@ -7,7 +7,7 @@ from wtforms import HiddenField, SelectField, StringField
 from wtforms.validators import InputRequired, Length, ValidationError
 
 from dashboard.forms.base import DeskForm
-from dashboard.forms.filters import FilterForm, choice, choices, people
+from dashboard.forms.filters import FilterForm, choices, people
 from dashboard.models.change_request import RequestKind, RequestState
 from dashboard.queries.approvals import STATES, RequestFilter
 
@@ -49,9 +49,8 @@ class DecisionForm(DeskForm):
 
     scope = "decision"
 
-    decision = SelectField(
-        choices=[choice(APPROVE, "Approve"), choice(DECLINE, "Decline")], validate_choice=False
-    )
+    decision = HiddenField()
+    """Of the button that was pressed."""
     reason = StringField(
         "Reason",
         validators=[

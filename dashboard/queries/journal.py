@@ -99,6 +99,13 @@ class EntryDetail:
     risk_parts: Sequence[RiskPart]
     facts: Sequence[tuple[str, str]]
     """What else was kept with the entry, as names and values."""
+    approved_by: str | None
+    """The name of the second person, where one was needed."""
+    request_id: int | None
+    """The change request that it comes from."""
+    override: Sequence[tuple[str, int]]
+    """Figures of the VIP rule that were others for this one change; minor units."""
+    override_reason: str | None
     created_at: dt.datetime
     hash: str
     """In hex."""
@@ -188,7 +195,8 @@ def get_entry(
     if row is None:
         raise NotFound("There is no such entry.")
     entry, by, reversed_by = row
-    return _detail(entry, by, reversed_by)
+    metadata = json.loads(entry.metadata_)
+    return _detail(entry, by, reversed_by, metadata, _approver(session, metadata))
 
 
 def balances_as_of(
@@ -277,8 +285,18 @@ def _conditions(where: Filter) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _detail(entry: WalletEntry, by: str, reversed_by: int | None) -> EntryDetail:
-    metadata = json.loads(entry.metadata_)
+def _approver(session: Session, metadata: dict[str, int | str]) -> str | None:
+    kind, _, login_id = str(metadata.get("approved_by", "")).partition(":")
+    return session.scalar(select(Login.name).filter_by(id=int(login_id))) if kind == "staff" else None
+
+
+def _detail(
+    entry: WalletEntry,
+    by: str,
+    reversed_by: int | None,
+    metadata: dict[str, Any],
+    approved_by: str | None,
+) -> EntryDetail:
     parts = [
         RiskPart(points, str(metadata.get(f"{name}_why", "")))
         for name, points in metadata.items()
@@ -287,7 +305,12 @@ def _detail(entry: WalletEntry, by: str, reversed_by: int | None) -> EntryDetail
     facts = [
         (name.replace("_", " ").capitalize(), str(value))
         for name, value in metadata.items()
-        if not name.startswith("risk_")
+        if not name.startswith(("risk_", "override_", "approved_by", "change_request"))
+    ]
+    override = [
+        (name.removeprefix("override_"), int(value))
+        for name, value in metadata.items()
+        if name.startswith("override_") and name != "override_reason"
     ]
     return EntryDetail(
         player_id=entry.player_id,
@@ -309,6 +332,10 @@ def _detail(entry: WalletEntry, by: str, reversed_by: int | None) -> EntryDetail
         risk_score=entry.risk_score,
         risk_parts=sorted(parts, key=lambda part: -part.points),
         facts=facts,
+        approved_by=approved_by,
+        request_id=metadata.get("change_request"),
+        override=override,
+        override_reason=metadata.get("override_reason"),
         created_at=entry.created_at,
         hash=entry.hash.hex(),
         reverses=entry.reverses,

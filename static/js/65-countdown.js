@@ -31,6 +31,15 @@
     }
   };
 
+  // What was just held takes the focus, so that Enter posts it; once it has ended, the form takes it back.
+  document.addEventListener("htmx:after:swap", (event) => {
+    const fresh = document.querySelector("[data-held-new]");
+    fresh?.removeAttribute("data-held-new");
+    const isLost = document.activeElement === document.body && event.detail.ctx?.target?.id === "held";
+    const next = fresh ?? (isLost ? document.getElementById("adjust-amount") : null);
+    next?.focus({ preventScroll: true });
+  });
+
   // A key that is held down has asked once, for something else.
   document.addEventListener("keydown", (event) => {
     if (event.repeat && event.target.closest("[data-no-repeat]")) event.preventDefault();

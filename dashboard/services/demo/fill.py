@@ -22,7 +22,7 @@ from dashboard.models.operator import MoneyMode
 from dashboard.models.vip import Level
 from dashboard.services import balances, operators, players, vip, vip_rules
 from dashboard.services.actors import SYSTEM
-from dashboard.services.demo import habits, payouts, people
+from dashboard.services.demo import habits, payouts, people, requests
 from dashboard.services.demo.account import Day, Event, House
 from dashboard.services.demo.life import Ending, Life, live
 from dashboard.services.demo.office import Member, Office, hire
@@ -83,7 +83,7 @@ def fill(
     days = tuple(_days(first_day, days_count))
     founded_at = days[0].start - dt.timedelta(days=730)
     operator_id, house = transact(partial(_found, days=days, founded_at=founded_at, now=now))
-    staff = transact(partial(hire, operator_id=operator_id, now=founded_at))
+    staff = transact(partial(hire, operator_id=operator_id, currency=CURRENCY, now=founded_at))
     office = Office(seed=seed, timezone=TIMEZONE, currency=CURRENCY, staff_by_email=staff)
     lives = []
     for life in _lives(seed, house, players_count):
@@ -97,6 +97,9 @@ def fill(
         posted += transact(partial(_stretch, office=office, plan=plan, days=stretch, now=now))
         tell("Living days", first + len(stretch), days_count)
     transact(partial(office.leave_desk, now=now))
+    transact(
+        partial(requests.ask, operator_id=operator_id, staff_by_email=staff, seed=seed, now=now),
+    )
     transact(partial(payouts.ask, operator_id=operator_id, agents=office.agents, seed=seed, now=now))
     return Filled(operator_id, len(members), posted)
 

@@ -18,6 +18,7 @@ from dashboard.models.wallet import ChangeType
 from dashboard.services import (
     alert_life,
     alerts,
+    allowances,
     balances,
     passwords,
     players,
@@ -42,6 +43,12 @@ STAFF = (
     ("j.novotna@example.com", "J. Novotná", Role.AGENT),
     ("k.mensah@example.com", "K. Mensah", Role.AGENT),
 )
+_ALLOWANCES = {
+    Role.AGENT: (1_000, 5_000),
+    Role.MANAGER: (50_000, 250_000),
+    Role.ADMIN: (50_000, 250_000),
+}
+"""Per change and per day, in whole units."""
 _ANSWERED = {
     AlertType.WARNING: 0.7,
     AlertType.CRITICAL: 0.85,
@@ -332,8 +339,11 @@ class Office:
         return Random(f"{self._seed}/{'/'.join(map(str, what))}")  # noqa: S311 - a demo, no secret
 
 
-def hire(session: Session, *, operator_id: int, now: dt.datetime) -> dict[str, Actor]:
-    """Make the staff; by e-mail. Those who are not there to be signed in as get a password nobody knows."""
+def hire(session: Session, *, operator_id: int, currency: str, now: dt.datetime) -> dict[str, Actor]:
+    """Make the staff and say what each may move; by e-mail.
+
+    Those who are not there to be signed in as get a password nobody knows.
+    """
     hired = {}
     for email, name, role in STAFF:
         known = email in passwords.DEMO_EMAILS
@@ -347,4 +357,17 @@ def hire(session: Session, *, operator_id: int, now: dt.datetime) -> dict[str, A
             now=now,
         )
         hired[email] = Actor(id=login_id, operator_id=operator_id, role=role, name=name)
+    for actor in hired.values():
+        if actor.role in _ALLOWANCES:
+            per_change, per_day = _ALLOWANCES[actor.role]
+            allowances.grant(
+                session,
+                login_id=actor.id,
+                operator_id=operator_id,
+                currency=currency,
+                per_change=money.from_whole(per_change, currency),
+                per_day=money.from_whole(per_day, currency),
+                actor=hired["admin@example.com"],
+                now=now,
+            )
     return hired
