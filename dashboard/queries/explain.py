@@ -160,23 +160,30 @@ LEFT JOIN LATERAL (
 WHERE b.player_id = :p AND b.currency = :c AND b.operator_id = :operator
 """)
 
-# One walk over the journal. A reversal counts with the type of what it reverses, so that each type's sum
-# is what is left of it. Grouped by who, for the sums by person; there are few of them.
+# One walk over the journal; of what it finds only the reversals, which are few, look up what they undid.
+# A reversal counts with the type of that entry, so that each type's sum is what is left of it. Grouped by
+# who too, for the sums by person.
 _MOVEMENTS = text("""
 SELECT g.*, e.created_at AS last_at,
        coalesce(l.name, CASE g.performed_by WHEN 'system' THEN 'System' END, g.performed_by) AS by
 FROM (
-  SELECT coalesce(o.change_type, e.change_type) AS change_type, e.performed_by,
-         e.reverses IS NOT NULL AS is_reversal, count(*) AS entries,
-         sum(e.real_delta)::bigint AS real, sum(e.bonus_delta)::bigint AS bonus,
-         sum(greatest(e.real_delta, 0) + greatest(e.bonus_delta, 0))::bigint AS credits,
-         sum(least(e.real_delta, 0) + least(e.bonus_delta, 0))::bigint AS debits,
-         max(e.sequence) AS last,
-         count(*) FILTER (WHERE e.created_at > CAST(:proved AS timestamptz)) AS since
-  FROM wallet_entries e
-  LEFT JOIN wallet_entries o
-    ON o.player_id = e.player_id AND o.currency = e.currency AND o.sequence = e.reverses
-  WHERE e.player_id = :p AND e.currency = :c
+  SELECT coalesce(o.change_type, w.change_type) AS change_type, w.performed_by,
+         w.reverses IS NOT NULL AS is_reversal, sum(w.entries)::bigint AS entries,
+         sum(w.real)::bigint AS real, sum(w.bonus)::bigint AS bonus, sum(w.credits)::bigint AS credits,
+         sum(w.debits)::bigint AS debits, max(w.last) AS last, sum(w.since)::bigint AS since
+  FROM (
+    SELECT change_type, performed_by, reverses, count(*) AS entries,
+           sum(real_delta) AS real, sum(bonus_delta) AS bonus,
+           coalesce(sum(real_delta) FILTER (WHERE real_delta > 0), 0)
+             + coalesce(sum(bonus_delta) FILTER (WHERE bonus_delta > 0), 0) AS credits,
+           coalesce(sum(real_delta) FILTER (WHERE real_delta < 0), 0)
+             + coalesce(sum(bonus_delta) FILTER (WHERE bonus_delta < 0), 0) AS debits,
+           max(sequence) AS last,
+           count(*) FILTER (WHERE created_at > CAST(:proved AS timestamptz)) AS since
+    FROM wallet_entries WHERE player_id = :p AND currency = :c
+    GROUP BY change_type, performed_by, reverses
+  ) w
+  LEFT JOIN wallet_entries o ON o.player_id = :p AND o.currency = :c AND o.sequence = w.reverses
   GROUP BY 1, 2, 3
 ) g
 JOIN wallet_entries e ON e.player_id = :p AND e.currency = :c AND e.sequence = g.last
