@@ -33,8 +33,8 @@ from dashboard.views import (
     links,
     lists,
     live,
-    movements,
     metrics,
+    movements,
     palette,
     player_list,
     players,
@@ -46,6 +46,7 @@ from dashboard.views import (
     vip_rules,
     wallets,
 )
+from dashboard.views import settings as settings_pages
 
 BLUEPRINTS = (
     auth.bp,
@@ -67,6 +68,7 @@ BLUEPRINTS = (
     approvals.bp,
     vip_rules.bp,
     audit.bp,
+    settings_pages.bp,
     staff.bp,
     earnings.bp,
     health.bp,

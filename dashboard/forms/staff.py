@@ -5,6 +5,7 @@ from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  #
 from wtforms.validators import InputRequired, Length
 
 from dashboard.forms.base import DeskForm
+from dashboard.forms.settings import reason_field
 from dashboard.models.login import Role
 from dashboard.services.staff import STAFF_ROLES
 
@@ -19,6 +20,12 @@ class RoleForm(DeskForm):
     def chosen(self) -> Role:
         """The role of a form that is valid."""
         return Role(self.role.data)
+
+
+class RoleChangeForm(RoleForm):
+    """Another role for somebody, and why."""
+
+    reason = reason_field()
 
 
 class InvitationForm(RoleForm):

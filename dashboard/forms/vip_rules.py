@@ -8,6 +8,7 @@ from wtforms.widgets import HiddenInput
 
 from dashboard import money
 from dashboard.forms.base import AmountField, DeskForm
+from dashboard.forms.settings import reason_field
 from dashboard.services.vip_rules import Figures
 
 
@@ -42,6 +43,7 @@ class VipRuleForm(DeskForm):
         ],
         render_kw={"inputmode": "numeric", "autocomplete": "off"},
     )
+    reason = reason_field()
     seen_version = IntegerField(
         widget=HiddenInput(),
         validators=[

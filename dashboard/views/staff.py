@@ -12,12 +12,13 @@ from dashboard import clock, db
 from dashboard.config import settings
 from dashboard.errors import Conflict, Rejected
 from dashboard.forms.base import DeskForm
-from dashboard.forms.staff import InvitationForm, RoleForm
-from dashboard.models.login import LinkPurpose
+from dashboard.forms.staff import InvitationForm, RoleChangeForm
+from dashboard.models.login import LinkPurpose, Role
+from dashboard.queries import settings as settings_queries
 from dashboard.queries import staff as queries
-from dashboard.services import staff
+from dashboard.services import settings_requests, staff
 from dashboard.services.links import LIFETIME
-from dashboard.views import access, htmx
+from dashboard.views import access, htmx, proposals
 from dashboard.views.access import requires
 
 bp = Blueprint("staff", __name__, url_prefix="/staff")
@@ -127,19 +128,21 @@ def show(login_id: int) -> ResponseReturnValue:
 @requires("staff:edit")
 def create_role(login_id: int) -> ResponseReturnValue:
     """Give somebody another role."""
-    form = RoleForm()
+    form = RoleChangeForm()
     if not form.validate():
         return make_response(_person_page(login_id, form), 422)
-    try:
-        with db.writing() as session:
-            staff.change_role(
-                session, login_id=login_id, role=form.chosen(), actor=access.current_actor(), now=clock.now()
-            )
-    except (Rejected, Conflict) as error:
-        form.show(error)
+
+    def change(session: Session) -> settings_requests.Change:
+        before = queries.get_person(
+            session, operator_id=access.current_operator().id, login_id=login_id, now=clock.now()
+        )
+        return settings_requests.role(login_id, before=Role(before.role), after=form.chosen())
+
+    proposed = proposals.propose(change, form, form.reason.data or "")
+    if proposed.refused_as:
         return make_response(_person_page(login_id, form), 422)
     said = f"The role is {form.chosen()} now, from the next click on."
-    return htmx.redirect_with_toast(url_for("staff.show", login_id=login_id), said)
+    return proposals.told(proposed, url_for("staff.show", login_id=login_id), said)
 
 
 @bp.get("/<int:login_id>/<staff_act:act>")
@@ -203,7 +206,7 @@ def _sessions(ended: int) -> str:
     return "1 session ended" if ended == 1 else f"{ended or 'no'} sessions ended"
 
 
-def _person_page(login_id: int, form: RoleForm | None) -> str:
+def _person_page(login_id: int, form: RoleChangeForm | None) -> str:
     operator = access.current_operator()
     with db.reading() as session:
         person = queries.get_person(session, operator_id=operator.id, login_id=login_id, now=clock.now())
@@ -212,7 +215,9 @@ def _person_page(login_id: int, form: RoleForm | None) -> str:
             person=person,
             is_oneself=person.id == access.current_actor().id,
             required=queries.is_second_factor_required(session, operator_id=operator.id),
-            form=form or RoleForm(formdata=None, data={"role": person.role}),
+            form=form or RoleChangeForm(formdata=None, data={"role": person.role}),
+            allowances=settings_queries.list_allowances(session, operator_id=operator.id, login_id=login_id),
+            has_other_admin=staff.has_other_admin(session, actor=access.current_actor()),
             now=clock.now(),
         )
 

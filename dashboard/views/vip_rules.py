@@ -5,14 +5,15 @@ from dataclasses import asdict
 from flask import Blueprint, Response, make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from dashboard import clock, db
-from dashboard.errors import Conflict, NotFound, PurserError, Rejected
+from dashboard import db
+from dashboard.errors import NotFound
 from dashboard.forms.vip_rules import VipRuleForm
 from dashboard.models.vip import Level
 from dashboard.queries import staff
 from dashboard.queries import vip_rules as queries
-from dashboard.services import vip_rules
-from dashboard.views import access, htmx
+from dashboard.services import settings_requests, vip_rules
+from dashboard.services import staff as people
+from dashboard.views import access, htmx, proposals
 from dashboard.views.access import requires
 
 bp = Blueprint("vip_rules", __name__, url_prefix="/vip-rules")
@@ -62,31 +63,18 @@ def create_version(currency: str, level: Level) -> ResponseReturnValue:
     form = VipRuleForm(currency=currency)
     if not form.validate():
         return _invalid(currency, level, form, 422)
-    try:
-        with db.writing() as session:
-            version = vip_rules.edit_rule(
-                session,
-                level=level,
-                currency=currency,
-                figures=form.figures(),
-                seen_version=form.seen_version.data or 0,
-                actor=access.current_actor(),
-                now=clock.now(),
-            )
-    except Rejected as error:
-        return _refused(currency, level, form, error, 422)
-    except Conflict as error:
+    seen_version = form.seen_version.data or 0
+    change = settings_requests.vip_rule(level, currency, seen_version=seen_version, figures=form.figures())
+    proposed = proposals.propose(lambda _session: change, form, form.reason.data or "")
+    if proposed.refused_as == 409:
         form.seen_version.data, form.seen_version.raw_data = None, None
-        return _refused(currency, level, form, error, 409)
-    return htmx.redirect_with_toast(
+    if proposed.refused_as:
+        return _invalid(currency, level, form, proposed.refused_as)
+    return proposals.told(
+        proposed,
         url_for("vip_rules.show", currency=currency, level=level),
-        f"Version {version} of {level} in {currency} is in force.",
+        f"Version {seen_version + 1} of {level} in {currency} is in force.",
     )
-
-
-def _refused(currency: str, level: Level, form: VipRuleForm, error: PurserError, status: int) -> Response:
-    form.show(error)
-    return _invalid(currency, level, form, status)
 
 
 def _invalid(currency: str, level: Level, form: VipRuleForm, status: int) -> Response:
@@ -113,5 +101,6 @@ def _page(template: str, currency: str, level: Level, form: VipRuleForm | None) 
             versions=versions,
             form=form,
             xp_from=queries.xp_by_level(session, operator_id=operator.id)[level],
+            has_other_admin=people.has_other_admin(session, actor=access.current_actor()),
             names=staff.names_by_id(session, operator_id=operator.id),
         )
