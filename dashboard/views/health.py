@@ -86,6 +86,7 @@ def _not_ready(why: dict[str, object]) -> Response:
 def _fill(app: Flask, future: "Future[State]") -> None:
     try:
         with app.app_context(), db.reading() as session:
-            future.set_result(operations.get_state(session))
+            state = operations.get_state(session)
+        future.set_result(state)  # when the connection is given back
     except Exception as error:  # carried to whoever waits for it
         future.set_exception(error)

@@ -46,7 +46,10 @@ def test_a_database_that_hangs_is_not_waited_for(app: Flask, database: str) -> N
             " WHERE c.relname = 'alembic_version' AND NOT granted"
         ).fetchone()
         owner.rollback()
+    ask()  # the question under way, however it ends
+    ask()
 
-    assert statuses == [503] * 5
+    assert statuses[:5] == [503] * 5
+    assert statuses[-1] == 200, "by itself"
     assert took < 1.9, "within a second, and what the machine needs beside it"
     assert counted == (1,), "however many ask us, the database is asked once"
