@@ -102,3 +102,54 @@ def test_a_stream_that_is_refused_says_so_and_opens_nothing(person: Callable[...
     page.locator("#adjust-amount").fill("250")
     expect(page.locator("#adjust-amount")).to_be_focused()
     expect(page.locator("dialog[open]")).to_have_count(0)
+
+
+def test_a_stream_that_begins_late_catches_up(
+    person: Callable[..., Page], desk: Desk, problems: list[str]
+) -> None:
+    player_id = desk.player(5_000_00)
+    page = person()
+    page.clock.install()
+    page.route(re.compile("/events"), lambda route: route.abort())
+    page.goto(f"/players/{player_id}")
+    mark = page.locator("#live-mark")
+    expect(mark).to_have_attribute("data-told", "")
+    expect(mark).to_have_text("Live updates off")
+    expect(page.locator("#balance-card .value").first).to_have_text("5,000.00")
+    desk.write(lambda session: builders.change(session, player_id, -70_00))
+    page.unroute(re.compile("/events"))
+    page.clock.run_for(16_000)
+    wait_for_the_stream(page)
+    page.clock.run_for(1_000)
+    expect(page.locator("#balance-card .value").first).to_have_text("4,930.00")
+    expect(page.locator("#journal-count")).to_have_text("2 entries")
+    problems.clear()
+
+
+def test_a_part_that_did_not_come_says_so_and_comes_when_asked_again(
+    person: Callable[..., Page], desk: Desk
+) -> None:
+    page = person()
+    page.route("**/cash-flow", lambda route: route.fulfill(status=503, body="Not now."))
+    page.goto("/")
+    part = page.locator("#cash-flow")
+    expect(part).to_contain_text("This part could not be loaded.")
+    expect(part.locator(".skeleton")).to_have_count(0)
+    page.unroute("**/cash-flow")
+    part.get_by_role("button", name="Try again").click()
+    expect(part.get_by_text("As a table")).to_be_visible()
+
+
+def test_what_can_age_says_of_when_it_is(person: Callable[..., Page], desk: Desk) -> None:
+    player_id = desk.player(5_000_00)
+    page = person()
+    page.goto("/")
+    wait_for_the_stream(page)
+    marks = page.locator(".as-of")
+    expect(page.locator("#desk-figures .as-of")).to_have_text(re.compile(r"as of \d\d:\d\d:\d\d"))
+    before = page.locator("#desk-figures .as-of time").get_attribute("datetime")
+    assert before is not None
+    adjust(person(name="Ben Ito"), player_id, "deposit", "12", "Goodwill")
+    expect(page.locator("#recent-changes tbody tr")).to_have_count(1)
+    expect(page.locator("#desk-figures .as-of time")).not_to_have_attribute("datetime", before)
+    expect(marks).to_have_count(2)
