@@ -36,7 +36,9 @@
     const fresh = document.querySelector("[data-held-new]");
     fresh?.removeAttribute("data-held-new");
     const isLost = document.activeElement === document.body && event.detail.ctx?.target?.id === "held";
-    const next = fresh ?? (isLost ? document.getElementById("adjust-amount") : null);
+    const afterwards = () =>
+      ["adjust-amount", "main"].map((id) => document.getElementById(id)).find((place) => place?.checkVisibility());
+    const next = fresh ?? (isLost ? afterwards() : null);
     next?.focus({ preventScroll: true });
   });
 

@@ -52,7 +52,7 @@ def test_a_change_appears_in_the_other_window_and_takes_nothing_away(
     first.evaluate("window.scrollTo(0, 400)")
     place = first.evaluate(PLACE_OF_THE_LAST_ROW)
 
-    adjust(second, player_id, "withdrawal", "4,500", "Payout by phone")
+    adjust(second, player_id, "adjustment", "-4,500", "Payout by phone")
 
     expect(first.locator("#balance-card .value").first).to_have_text("530.00")
     expect(first.locator("#journal-table tr").nth(1)).to_contain_text("Payout by phone")
@@ -75,7 +75,7 @@ def test_the_desk_and_the_alerts_follow_too(person: Callable[..., Page], desk: D
         wait_for_the_stream(page)
     expect(inbox.locator("#alerts")).to_contain_text("All clear")
 
-    adjust(second, player_id, "withdrawal", "4,500", "Payout by phone")
+    adjust(second, player_id, "adjustment", "-4,500", "Payout by phone")
 
     expect(first.locator("#recent-changes tbody tr")).to_have_count(1)
     expect(first.locator("#waiting")).to_contain_text("Significant drop")

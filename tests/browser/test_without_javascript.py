@@ -40,14 +40,14 @@ def test_search_and_adjust(page: Page, desk: Desk) -> None:
 def test_a_refused_form_keeps_what_was_typed(page: Page, desk: Desk) -> None:
     player_id = desk.player(5_000_00)
     page.goto(f"/players/{player_id}")
-    page.locator("#adjust [value=withdrawal]").check(force=True)
-    adjust(page, "1,000,000", "Payout")
+    page.locator("#adjust [value=adjustment]").check(force=True)
+    adjust(page, "-1,000,000", "Payout")
     expect(page.locator("#adjust-amount-error")).to_be_visible()
-    expect(page.locator("#adjust-amount")).to_have_value("1,000,000")
+    expect(page.locator("#adjust-amount")).to_have_value("-1,000,000")
     expect(page.locator("#adjust-reason")).to_have_value("Payout")
-    expect(page.locator("#adjust [value=withdrawal]")).to_be_checked()
+    expect(page.locator("#adjust [value=adjustment]")).to_be_checked()
     expect(page.locator("#navigation")).to_be_visible()
-    adjust(page, "100", "Payout")
+    adjust(page, "-100", "Payout")
     expect(page.locator("#balance-card .value").first).to_have_text("4,900.00")
 
 
