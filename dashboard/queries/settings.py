@@ -46,6 +46,8 @@ class SettingRow:
 
     id: int
     kind: str
+    what: str
+    """The kind in words."""
     about: str
     """What it is about, in words: `Gold in USD`, a name."""
     figures: list[Figure]
@@ -87,7 +89,13 @@ FROM (SELECT DISTINCT r.currency, r.currency <> o.currency AS is_further
 LEFT JOIN allowances a ON a.login_id = :login AND a.currency = c.currency
 ORDER BY c.is_further, c.currency
 """)
-_Maker, _Decider, _Subject = aliased(Login), aliased(Login), aliased(Login)
+_WHAT = {
+    SettingKind.VIP_RULE: "VIP rule",
+    SettingKind.ALLOWANCE: "Allowance",
+    SettingKind.ROLE: "Role",
+    SettingKind.OPERATOR: "Settings",
+}
+_Maker, _Decider = aliased(Login), aliased(Login)
 
 
 def list_requests(session: Session, *, operator_id: int) -> list[SettingRow]:
@@ -169,6 +177,7 @@ def _row(row: Row[Any], names: dict[str, str], versions: dict[tuple[str, int], V
     return SettingRow(
         row.id,
         row.kind,
+        _WHAT[SettingKind(row.kind)],
         about,
         figures,
         row.reason,
