@@ -137,8 +137,9 @@ def cancel(
     A frozen wallet allows it. A payment that waits for a second person lapses with it. Raises NotFound,
     Conflict.
     """
-    row = lock(session, player_id=player_id, withdrawal_id=withdrawal_id, actor=actor)
+    # The request first: approving it locks in this order, too.
     session.execute(_LAPSE_PAYMENT, {"p": player_id, "id": withdrawal_id, "now": now})
+    row = lock(session, player_id=player_id, withdrawal_id=withdrawal_id, actor=actor)
     located = standings.lock(session, player_id=player_id, currency=row.currency, actor=actor, now=now)
     standings.reserve(session, player_id, located, -row.amount)
     _end(session, row, WithdrawalState.CANCELLED, reason=reason, actor=actor, now=now)
