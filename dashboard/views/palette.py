@@ -78,6 +78,22 @@ ACTS = (
         address=lambda player_id: player_page.player_url(player_id, _anchor="adjust-amount"),
     ),
     Act(
+        "Withdraw",
+        "withdrawals:request",
+        icon="cash",
+        statuses=_ACTIVE,
+        address=lambda player_id: url_for("movements.new_withdrawal", player_id=player_id),
+        opens_dialog=True,
+    ),
+    Act(
+        "Transfer",
+        "balances:transfer",
+        icon="arrows-exchange",
+        statuses=_ACTIVE,
+        address=lambda player_id: url_for("movements.new_transfer", player_id=player_id),
+        opens_dialog=True,
+    ),
+    Act(
         "Freeze",
         "wallets:freeze",
         icon="snowflake",
@@ -109,6 +125,14 @@ ACTS = (
         address=lambda player_id: player_page.player_url(player_id, tab="notes", _anchor="note-body"),
     ),
     Act(
+        "Explain",
+        "players:view",
+        icon="help-circle",
+        statuses=_ANY,
+        address=lambda player_id: url_for("explain.show", player_id=player_id),
+        opens_dialog=True,
+    ),
+    Act(
         "Limits",
         "players:view",
         icon="gauge",
@@ -126,6 +150,7 @@ class _Place(NamedTuple):
 
 _MORE_PLACES = (
     _Place("Cash flow", "desk.show_cash_flow", icon="chart-bar"),
+    _Place("Alert figures", "alerts.show_figures", icon="chart-bar"),
     _Place("Trial balance", "audit.show_trial_balance", icon="scale"),
     _Place("Your sessions", "auth.index", icon="devices"),
 )

@@ -73,7 +73,7 @@ def test_an_entry_is_found_by_the_beginning_of_its_reference(desk: Desk, agent: 
     }
     answer = agent.get("/palette?q=TR-20931", htmx=True)
     assert "Deposit +5.00 USD · Mira Holm" in answer.text
-    for nothing in ("tr", "tr-2_9", "%", "20931"):
+    for nothing in ("r-", "tr-2_9", "%", "20931"):
         assert lines(agent, nothing) == {}
 
 
@@ -84,6 +84,8 @@ def test_an_act_and_a_name_offer_the_act_for_whom_it_fits(desk: Desk, agent: Bro
     assert lines(agent, "unf mira") == {"Unfreeze Mira Stone": f"/players/{frozen}/unfreeze"}
     assert lines(agent, "Adjust  mira") == {"Adjust Mira Holm": f"/players/{active}#adjust-amount"}
     assert lines(agent, "note mira h") == {"Note Mira Holm": f"/players/{active}?tab=notes#note-body"}
+    assert lines(agent, "transfer mira") == {"Transfer Mira Holm": f"/players/{active}/transfers/new"}
+    assert lines(agent, "explain mira s") == {"Explain Mira Stone": f"/players/{frozen}/explanation"}
     assert lines(agent, "freeze nobody") == {}
 
 
