@@ -91,12 +91,12 @@ def fill() -> list[int]:
         return sorted(players.register(session, operator_id=operator_id, players=new, now=now).values())
 
 
-def post(ids: list[int], start: int, end: int) -> None:
+def post(ids: list[int], start: int, end: int, *, within: dt.timedelta = dt.timedelta(days=90)) -> None:
     """Entries `start` to `end` of every player, spread over the last 90 days, the latest minutes ago."""
     now = clock.now()
     chance = random.Random(start)
     for number in range(start, end):
-        at = now - dt.timedelta(days=90) * (end - number) / (end - start)
+        at = now - within * (end - number) / (end - start)
         with db.writing() as session:
             dated = [
                 balances.Dated(request(player_id, number, chance), SYSTEM, at + dt.timedelta(seconds=index))
