@@ -1,5 +1,6 @@
 """Alerts that several people reach for at the same moment: each is one person's, and acts are done once."""
 
+import threading
 from collections import Counter
 from functools import partial
 
@@ -13,7 +14,7 @@ from dashboard.services import alert_life
 from dashboard.services.actors import Actor
 from dashboard.services.alert_life import AlertKey
 from tests.builders import NOW, actor_of, change, make_login, make_operator, make_player
-from tests.concurrency.together import at_once
+from tests.concurrency.together import PATIENCE_SECONDS, at_once
 
 PEOPLE, ALERTS = 20, 10
 TRIALS = 10
@@ -92,3 +93,38 @@ def test_two_selections_in_opposite_order_both_end_and_each_alert_is_resolved_on
 
     assert not [result for result in results if isinstance(result, Exception)], results
     assert sum(result for result in results if isinstance(result, int)) == len(keys)
+
+
+def test_next_does_not_wait_for_what_another_is_just_taking(app: Flask) -> None:
+    (ana, bo), keys = make_desk(app, people=2, alerts=2)
+
+    with app.app_context(), db.writing() as first, db.writing() as second:
+        second.execute(text("SET LOCAL lock_timeout = '2s'"))
+        taken = [alert_life.take_next(first, actor=ana, now=NOW)]
+        taken.append(alert_life.take_next(second, actor=bo, now=NOW))
+
+    assert taken == keys
+
+
+def test_who_comes_while_another_resolves_waits_and_is_told(app: Flask) -> None:
+    (ana, bo), keys = make_desk(app, people=2, alerts=1)
+    waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+    results: list[list[alert_life.Acted]] = []
+
+    def come_second() -> None:
+        with app.app_context():
+            results.append(
+                db.transact(lambda s: alert_life.resolve(s, keys=keys, actor=bo, note="Mine", now=NOW))
+            )
+
+    thread = threading.Thread(target=come_second, daemon=True)
+    with app.app_context(), db.writing() as session:
+        alert_life.the_only(alert_life.resolve(session, keys=keys, actor=ana, note="First", now=NOW))
+        thread.start()
+        while not session.scalar(waiting):
+            assert thread.is_alive()
+    thread.join(PATIENCE_SECONDS)
+
+    ((one,),) = results
+    assert one.refusal is not None
+    assert one.refusal.message == "This alert is already resolved."
