@@ -1,7 +1,7 @@
 """`python -m tests.on_oldest_server`: the tests that ask the most of a database, on the oldest supported one.
 
 It is a server of their own, thrown away at the end. Without its programs (Debian: postgresql-15) nothing
-is run, and a line says so. Arguments go to pytest.
+is run, and a line says so. Arguments go to pytest; name files there to run others.
 """
 
 import os
@@ -41,7 +41,8 @@ def main(arguments: list[str]) -> int:
         click.echo(f"skipped: PostgreSQL {roles.SERVER_VERSION_MIN} is not installed ({PROGRAMS}).")
         return 0
     with server() as url:
-        command = [sys.executable, "-m", "pytest", "-n", "2", *(arguments or FOLDERS)]
+        named = any(not argument.startswith("-") for argument in arguments)
+        command = [sys.executable, "-m", "pytest", "-n", "2", *arguments, *(() if named else FOLDERS)]
         environment = {**os.environ, "PURSER_TEST_DATABASE_URL": url}
         return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 
@@ -91,6 +92,8 @@ def make_owner(superuser_url: str) -> str:
                 sql.Literal(password)
             )
         )
+        # Before 16 who makes a role may not end its connections, as dropping a database in use does.
+        connection.execute("GRANT pg_signal_backend TO purser_owner")
         connection.execute("CREATE DATABASE purser OWNER purser_owner")
     host = superuser_url.partition("?")[2]
     return f"postgresql://purser_owner:{password}@/purser?{host}"
