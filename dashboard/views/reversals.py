@@ -78,12 +78,11 @@ def create(player_id: int, currency: str, sequence: int) -> ResponseReturnValue:
     form = ReversalForm()
     if not form.validate():
         return _ask(player_id, currency, sequence, form, status=422)
-    who, now = access.current_actor(), clock.now()
+    who = access.current_actor()
     try:
         done = db.transact(lambda session: _undo(session, player_id, currency, sequence, form))
     except ChangeRefused as refused:
-        db.transact(lambda session: refusals.record(session, refused=refused, actor=who, now=now))
-        live.tell_player(operator_id=who.operator_id, player_id=player_id)
+        _record(player_id, refused)
         form.idempotency_key.data = str(uuid4())  # the attempt is on record under the old one
         form.show(PurserError(refused.message))
         return _ask(player_id, currency, sequence, form, status=422)
@@ -117,6 +116,12 @@ def _undo(
         now=clock.now(),
         seen_version=form.seen_version.data,
     )
+
+
+def _record(player_id: int, refused: ChangeRefused) -> None:
+    who, now = access.current_actor(), clock.now()
+    db.transact(lambda session: refusals.record(session, refused=refused, actor=who, now=now))
+    live.tell_player(operator_id=who.operator_id, player_id=player_id)
 
 
 def _ask(
