@@ -13,6 +13,9 @@ EXCEPTIONS = {
     "live.stream": "events, not a page",
     "auth.show_session": "says yes or no to the browser, never a page",
     "alerts.show_count": "a part; as a page it leads to alerts",
+    "approvals.show_count": "a part; as a page it leads to approvals",
+    "approvals.show_prospect": "a part; as a page it leads to the request",
+    "held.index": "a part; as a page it leads to the player",
     "auth.show_code": "open only while a sign-in waits: see tests/browser/test_second_factor.py",
     "audit.show_log": "a part; as a page it leads to the audit",
     "audit.show_verification": "a part; as a page it leads to the audit",
@@ -38,6 +41,9 @@ SUBJECTS = {
     "currency": "USD",
     "entry": "1",
     "member": "1",
+    "request": "/approvals/1/1",
+    "decided": "/approvals/1/2",
+    "withdrawal": "/players/1/withdrawals/1",
 }
 
 
