@@ -108,7 +108,7 @@ def test_next_does_not_wait_for_what_another_is_just_taking(app: Flask) -> None:
 
 def test_who_comes_while_another_resolves_waits_and_is_told(app: Flask) -> None:
     (ana, bo), keys = make_desk(app, people=2, alerts=1)
-    waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
     results: list[list[alert_life.Acted]] = []
 
     def come_second() -> None:
