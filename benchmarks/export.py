@@ -164,7 +164,7 @@ class SignedIn:
                 time.sleep(SLOW_SECONDS)
                 paused = SLOW_SECONDS
             while piece := answer.read(256 * 1024):
-                found += len(piece) if file_format == "xlsx" else piece.count(b"\r\n")
+                found += len(piece) if file_format == "xlsx" else piece.count(b"\n")
         header = 1 if file_format == "csv" else 0
         return found - header, time.perf_counter() - begun - paused
 
