@@ -62,7 +62,12 @@ class RunRow:
     @property
     def dealt_with(self) -> int:
         """How many rows the worker is through with, of whatever it is at."""
-        return self.rows - self.read if self.state == BulkState.CHECKING else self.rows - self.ready
+        return self.rows - self.read if self.state == BulkState.CHECKING else self.posted + self.waiting
+
+    @property
+    def to_deal_with(self) -> int:
+        """Of how many."""
+        return self.rows if self.state == BulkState.CHECKING else self.dealt_with + self.ready
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +78,8 @@ class Sum:
     rows: int
     coming_in: int
     going_out: int
-
-    @property
-    def amount(self) -> int:
-        """Gross, as an allowance counts it."""
-        return self.coming_in + self.going_out
+    within_allowance: int
+    """Gross, as an allowance counts it: without what a second person decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +138,16 @@ def sums_of(session: Session, *, run_id: int) -> list[Sum]:
             func.count(),
             func.sum(amount).filter(amount > 0),
             -func.sum(amount).filter(amount < 0),
+            func.sum(func.abs(amount)).filter(BulkRow.waits.is_(False)),
         )
         .where(BulkRow.run_id == run_id, BulkRow.state != BulkRowState.REFUSED)
         .group_by(BulkRow.currency)
         .order_by(BulkRow.currency)
     )
-    return [Sum(code or "", count, int(into or 0), int(out or 0)) for code, count, into, out in rows]
+    return [
+        Sum(code or "", count, int(into or 0), int(out or 0), int(gross or 0))
+        for code, count, into, out, gross in rows
+    ]
 
 
 def page_of_lines(session: Session, *, run_id: int, show: Show = Show.ALL, after: str = "") -> Page[Line]:

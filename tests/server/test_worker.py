@@ -36,9 +36,9 @@ def worker(desk: Desk) -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
 
 
-def until(holds: Callable[[], bool]) -> None:
+def until(holds: Callable[[], bool], *, within_seconds: float = PATIENCE_SECONDS) -> None:
     """Look until it holds; fails after a minute."""
-    ends = time.monotonic() + PATIENCE_SECONDS
+    ends = time.monotonic() + within_seconds
     while not holds():
         assert time.monotonic() < ends, "it never came to hold"
         select_pause()
