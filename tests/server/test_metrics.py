@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
+from tests import builders
 from tests.server.conftest import ROOT, Browser, Desk, select_pause
 
 TOKEN = "0123456789-abcdefghijklmnopqrstuvwxyz"
@@ -20,8 +21,15 @@ def watched(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     """The desk, whose server lets itself be watched."""
     monkeypatch.setenv("PURSER_METRICS_TOKEN", TOKEN)
     desk.kill()
+    with desk.session() as session:
+        login_id = session.scalars(text("SELECT id FROM logins")).one()
+        builders.allow(session, login_id, per_change=10**15)
+        session.commit()
     desk.start()
     yield desk
+    with desk.session() as session:
+        session.execute(text("DELETE FROM allowances"))
+        session.commit()
     desk.kill()
 
 
@@ -47,6 +55,7 @@ def adjust(desk: Desk, browser: Browser, amount: str, change_type: str = "deposi
         "change_type": change_type,
         "currency": "USD",
         "amount": amount,
+        "amount_again": amount,
         "reason": "Bank transfer",
         "seen_version": seen[1],
         "idempotency_key": str(uuid4()),
