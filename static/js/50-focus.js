@@ -13,7 +13,9 @@
   const lost = () => !document.activeElement || document.activeElement === document.body;
   const within = (selector) => {
     for (const element of added) {
-      const found = element.matches(selector) ? element : element.querySelector(selector);
+      const found = [element, ...element.querySelectorAll(selector)].find(
+        (part) => part.matches(selector) && part.checkVisibility(),
+      );
       if (found) return found;
     }
     return null;
