@@ -67,12 +67,12 @@ def test_what_happened_is_counted_after_it_was_committed(watched: Desk) -> None:
     browser = Browser(watched.address).sign_in()
     assert adjust(watched, browser, "5.00") == 303
     assert adjust(watched, browser, "9,000,000.00") == 422
-    assert adjust(watched, browser, "950.00", "withdrawal") == 303
+    assert adjust(watched, browser, "10.00", "fee") == 303
 
     seen = figures(watched)
 
     assert seen['purser_entries_total{type="deposit"}'] == 1
-    assert seen['purser_entries_total{type="withdrawal"}'] == 1
+    assert seen['purser_entries_total{type="fee"}'] == 1
     assert seen['purser_change_seconds_count{type="deposit"}'] == 1
     assert seen['purser_refusals_total{reason="above_maximum"}'] == 1
     assert seen['purser_alerts_raised_total{type="warning"}'] == 1
