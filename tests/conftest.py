@@ -97,7 +97,8 @@ def drop_database(name: str) -> None:
         run_as_owner("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
     except psycopg.errors.InsufficientPrivilege:
         # An autovacuum worker is in it, which the owner may not end; without FORCE the server sends it away,
-        # but nobody else: those who are still connected are ended first.
+        # but nobody else: those who are still connected are ended first, and kept from coming back.
+        run_as_owner("ALTER DATABASE {} ALLOW_CONNECTIONS false", name)
         with psycopg.connect(os.environ[OWNER_URL], autocommit=True) as connection:
             connection.execute(_END_SESSIONS, {"name": name})
         run_as_owner("DROP DATABASE IF EXISTS {}", name)
