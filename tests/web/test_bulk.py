@@ -174,7 +174,7 @@ def test_rows_are_shown_by_what_is_said_of_them(desk: Desk, manager: Browser) ->
     assert lines("all") == lines("nonsense") == [f"line-{number}" for number in range(1, 6)]
     assert lines("refused") == ["line-2", "line-5"]
     assert lines("waits") == ["line-4"]
-    assert "will wait for a second person" in manager.page(url).by_id("line-4").text
+    assert "will wait for approval" in manager.page(url).by_id("line-4").text
 
 
 def test_a_long_list_goes_on(manager: Browser) -> None:
@@ -249,7 +249,7 @@ def test_all_or_nothing_with_a_refused_row_posts_nothing_and_says_which(
 def test_unusual_amounts_and_the_same_list_again_need_a_tick(desk: Desk, manager: Browser) -> None:
     rows = "K-1,2000,deposit,Prize"
     url = check(manager, rows)
-    assert "20 × the largest so far" in manager.page(url).by_id("line-1").text
+    assert "20 × the largest" in manager.page(url).by_id("line-1").text
     answer = start(manager, url)
     assert "Look at the unusually large amounts" in checked(answer).by_id("means_amounts-error").text
     assert start(manager, url, means_amounts="y").status_code == 303
