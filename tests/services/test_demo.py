@@ -209,7 +209,8 @@ def test_levels_are_what_xp_say(session: Session) -> None:
 def test_reasons_and_scores_can_be_read(session: Session) -> None:
     for entry in rows(session, "SELECT * FROM wallet_entries WHERE risk_score > 0"):
         parts = json.loads(entry["metadata"])
-        points = [value for name, value in parts.items() if not name.endswith("_why")]
+        risks = {name: value for name, value in parts.items() if name.startswith("risk_")}
+        points = [value for name, value in risks.items() if not name.endswith("_why")]
         assert sum(points) == entry["risk_score"]
     assert (
         rows(session, "SELECT 1 FROM wallet_entries WHERE change_type = 'deposit' AND risk_score IS NULL")

@@ -23,6 +23,8 @@ EXCEPTIONS = {
     "saved_views.edit": "like save-view; the demo has no view to change",
     "desk.show_figures": "a part; as a page it leads to the desk",
     "desk.show_recent": "a part; as a page it leads to the desk",
+    "movements.list_of_player": "a part; as a page it leads to the player",
+    "settings.show_request": "the demo has no such request: see tests/web/test_settings.py",
     "players.show_header": "a part; as a page it leads to the player",
     "players.show_balance": "a part; as a page it leads to the player",
     "players.show_alerts": "a part; as a page it leads to the player",

@@ -91,17 +91,22 @@ def fill(
         tell("Inventing lives", len(lives), players_count)
     members = _register(transact, office=office, operator_id=operator_id, seed=seed, lives=lives, now=now)
     plan = _Plan(members, lives, _acts(seed, office, members, lives, house))
-    posted = 0
     for first in range(0, days_count, STRETCH_DAYS):
         stretch = days[first : first + STRETCH_DAYS]
-        posted += transact(partial(_stretch, office=office, plan=plan, days=stretch, now=now))
+        transact(partial(_stretch, office=office, plan=plan, days=stretch, now=now))
         tell("Living days", first + len(stretch), days_count)
     transact(partial(office.leave_desk, now=now))
     transact(
         partial(requests.ask, operator_id=operator_id, staff_by_email=staff, seed=seed, now=now),
     )
     transact(partial(payouts.ask, operator_id=operator_id, agents=office.agents, seed=seed, now=now))
-    return Filled(operator_id, len(members), posted)
+    return Filled(operator_id, len(members), transact(partial(_count_entries, operator_id=operator_id)))
+
+
+def _count_entries(session: Session, *, operator_id: int) -> int:
+    found = text("SELECT count(*) FROM wallet_entries WHERE operator_id = :operator")
+    count: int = session.execute(found, {"operator": operator_id}).scalar_one()
+    return count
 
 
 def _refuse_unless_empty(session: Session) -> None:
@@ -290,9 +295,10 @@ def _on(at: dt.datetime) -> dt.date:
     return clock.local(at, TIMEZONE).date()
 
 
-def _stretch(session: Session, *, office: Office, plan: _Plan, days: Sequence[Day], now: dt.datetime) -> int:
-    """Post a few days; how many entries."""
-    posted = sum(_post(session, batch) for batch in plan.entries(days))
+def _stretch(session: Session, *, office: Office, plan: _Plan, days: Sequence[Day], now: dt.datetime) -> None:
+    """Post a few days."""
+    for batch in plan.entries(days):
+        _post(session, batch)
     for gains in plan.gains(days):
         vip_rules.add_xp_many(session, gains, actor=SYSTEM)
     for day in days:
@@ -300,10 +306,9 @@ def _stretch(session: Session, *, office: Office, plan: _Plan, days: Sequence[Da
     for act in plan.acts(days):
         act.do(session)
     office.answer_alerts(session, start=days[0].start, end=min(days[-1].end, now))
-    return posted
 
 
-def _post(session: Session, batch: Sequence[tuple[Member, int, Event]]) -> int:
+def _post(session: Session, batch: Sequence[tuple[Member, int, Event]]) -> None:
     reversals = [(member, sequence, event) for member, sequence, event in batch if event.reverses]
     changes = [_dated(member, sequence, event) for member, sequence, event in batch if not event.reverses]
     for member, sequence, event in reversals:
@@ -319,7 +324,6 @@ def _post(session: Session, batch: Sequence[tuple[Member, int, Event]]) -> int:
         )
     if changes:
         balances.post_many(session, changes, with_alerts=True)
-    return len(batch)
 
 
 def _dated(member: Member, sequence: int, event: Event) -> balances.Dated:

@@ -211,16 +211,29 @@ class Office:
             """),
             {"operator": self.manager.operator_id},
         ).all()
+        # Of the open ones the first are what a small demo must have: one taken, one given, one put off.
+        certain = iter((0.5, 0.7, 0.3))
         for row in found:
             member = self._by_id[row.player_id]
             rng = self._rng("desk", member.external_id, row.type, row.raised_at)
             key, at = alert_life.AlertKey(row.player_id, row.id), self._lately(rng, row.touched_at, now)
-            self._touch(session, rng, key=key, is_open=row.state == AlertState.OPEN, at=at)
+            is_open = row.state == AlertState.OPEN
+            chance = rng.random()
+            if is_open:
+                chance = next(certain, chance)
+            self._touch(session, rng, chance, key=key, is_open=is_open, at=at)
 
     def _touch(
-        self, session: Session, rng: Random, *, key: alert_life.AlertKey, is_open: bool, at: dt.datetime
+        self,
+        session: Session,
+        rng: Random,
+        chance: float,
+        *,
+        key: alert_life.AlertKey,
+        is_open: bool,
+        at: dt.datetime,
     ) -> None:
-        agent, chance = rng.choice(self.agents), rng.random()
+        agent = rng.choice(self.agents)
         if chance < (0.12 if is_open else 0.25):
             note = rng.choice(_RESOLUTIONS)
             alert_life.resolve(session, keys=[key], actor=agent, note=note, now=at)

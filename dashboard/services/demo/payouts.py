@@ -30,6 +30,7 @@ _REASONS = (
 def ask(session: Session, *, operator_id: int, agents: Sequence[Actor], seed: int, now: dt.datetime) -> None:
     """Request withdrawals for some players, end a few of them, and make one transfer."""
     rng = Random(f"{seed}:payouts")  # noqa: S311 - a demo
+    moment = now - dt.timedelta(seconds=20)
     count = _WAITING + _PAID + _CANCELLED
     ready = session.execute(_READY, {"operator": operator_id, "count": count + 2}).all()
     for number, row in enumerate(ready[:count]):
@@ -53,8 +54,8 @@ def ask(session: Session, *, operator_id: int, agents: Sequence[Actor], seed: in
             row_of = withdrawals.lock(
                 session, player_id=row.player_id, withdrawal_id=asked.withdrawal_id, actor=agent
             )
-            examined = withdrawals.examine_payment(session, row_of, actor=agent, now=now)
-            withdrawals.pay(session, row_of, examined, actor=agent, now=now)
+            examined = withdrawals.examine_payment(session, row_of, actor=agent, now=moment)
+            withdrawals.pay(session, row_of, examined, actor=agent, now=moment)
         elif number < _PAID + _CANCELLED:
             withdrawals.cancel(
                 session,
@@ -62,7 +63,7 @@ def ask(session: Session, *, operator_id: int, agents: Sequence[Actor], seed: in
                 withdrawal_id=asked.withdrawal_id,
                 reason="Player prefers to go on playing",
                 actor=agent,
-                now=now,
+                now=moment,
             )
     if len(ready) == count + 2:
         source, target = ready[-2:]
@@ -75,4 +76,4 @@ def ask(session: Session, *, operator_id: int, agents: Sequence[Actor], seed: in
             "demo:transfer",
             other_player=target.player_id,
         )
-        balances.transfer(session, request=request, actor=agents[0], now=now)
+        balances.transfer(session, request=request, actor=agents[0], now=moment)
