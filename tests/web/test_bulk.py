@@ -75,9 +75,7 @@ def test_a_pasted_list_is_checked_and_nothing_is_posted(desk: Desk, manager: Bro
     said = facts(page)
     assert (said["Rows"], said["To be posted"], said["Refused"]) == ("3", "2", "1")
     assert (said["In"], said["Out"]) == ("25.00 USD", "−10.00 USD")
-    assert (
-        "Mira Holm 1 Deposit · Bank transfer +25.00 100.00 → becomes 125.00" in page.by_id("line-1").text
-    )
+    assert "Mira Holm 1 Deposit · Bank transfer +25.00 100.00 → becomes 125.00" in page.by_id("line-1").text
     assert "There is no player of that external id" in page.by_id("line-2").text
     assert "Post 2 rows" in page.text
     assert count(desk, WalletEntry) == before
