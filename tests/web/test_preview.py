@@ -66,7 +66,7 @@ ACCEPTED = [
 @pytest.mark.parametrize(("change_type", "amount", "real"), ACCEPTED)
 def test_what_is_shown_is_what_posting_does(desk: Desk, change_type: str, amount: str, real: str) -> None:
     agent, player_id = desk.sign_in(), desk.player(balance_minor=50_000)
-    data = typed(desk, player_id, amount, change_type)
+    data = {**typed(desk, player_id, amount, change_type), "amount_again": amount}
     before = desk.facts(player_id)
     shown = preview(agent, player_id, data)
     assert desk.facts(player_id) == before
