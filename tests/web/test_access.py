@@ -178,10 +178,17 @@ def requests_of(app: Flask) -> list[tuple[str, str, str]]:
     ]
 
 
+_OF_NOTHING = {
+    "level": "gold",
+    "staff_act": "deactivation",
+    "string(length=3)": "XXX",
+    "currency": "XXX",
+    None: "XXX",
+}
+
+
 def _of_nothing(variable: re.Match[str]) -> str:
-    return {"level": "gold", "staff_act": "deactivation", "string(length=3)": "XXX", "currency": "XXX", None: "XXX"}.get(
-        variable[1], "987654321"
-    )
+    return _OF_NOTHING.get(variable[1], "987654321")
 
 
 def test_every_route_has_a_row_here(app: Flask) -> None:
