@@ -7,7 +7,9 @@ from dashboard.models.login import Role
 OWN_SESSION = "session:own"
 """What everybody signed in may: see and end their own sessions."""
 
-_READING = frozenset({OWN_SESSION, "desk:view", "players:view", "alerts:view", "withdrawals:view", "approvals:view"})
+_READING = frozenset(
+    {OWN_SESSION, "alerts:view", "approvals:view", "desk:view", "players:view", "withdrawals:view"}
+)
 _AGENT = _READING | {
     "players:note",
     "balances:adjust",
@@ -34,9 +36,10 @@ _MANAGER = _AGENT | {
 VERBS_BY_ROLE: Mapping[Role, frozenset[str]] = {
     Role.AGENT: _AGENT,
     Role.MANAGER: _MANAGER,
-    Role.ADMIN: _MANAGER | {"vip:edit", "audit:verify", "staff:view", "staff:edit", "settings:view", "settings:edit"},
+    Role.ADMIN: _MANAGER
+    | {"audit:verify", "settings:edit", "settings:view", "staff:edit", "staff:view", "vip:edit"},
     Role.AUDITOR: _READING
-    | {"bulk:view", "vip:view", "audit:view", "audit:verify", "staff:view", "settings:view", "data:export"},
+    | {"audit:verify", "audit:view", "bulk:view", "data:export", "settings:view", "staff:view", "vip:view"},
     Role.PARTNER: frozenset({OWN_SESSION, "earnings:view"}),
 }
 

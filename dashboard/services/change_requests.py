@@ -106,6 +106,9 @@ def approve(
     _refuse_beyond_allowance(session, row, actor, now)
     maker = request_rows.maker_of(session, row.requested_by)
     change = _carry_out(session, row, maker, actor, now)
+    if change is not None:
+        amount = request_rows.amount_of(row)
+        allowances.note_largest(session, actor=maker, currency=row.currency, amount=amount)
     sequence = change.entry.sequence if change else None
     request_rows.end(session, row, RequestState.APPROVED, now, by=actor, reason=reason, sequence=sequence)
     _log(session, row, "change_request.approved", actor=actor, reason=reason, now=now)

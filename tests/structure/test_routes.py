@@ -7,7 +7,8 @@ from flask import Flask
 from dashboard import permissions
 from dashboard.views import access
 
-SEGMENT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*|<(int|uuid|date|currency|level|staff_act|string\(length=\d+\)):[a-z_]+>")
+_KINDS = r"int|uuid|date|currency|level|staff_act|string\(length=\d+\)"
+SEGMENT = re.compile(rf"[a-z0-9]+(-[a-z0-9]+)*|<({_KINDS}):[a-z_]+>")
 
 
 def test_addresses_are_typed_and_kebab_case(app: Flask) -> None:
