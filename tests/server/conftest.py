@@ -28,7 +28,7 @@ from sqlalchemy.orm import Session
 from dashboard import embedded, keys, migrate, roles
 from dashboard.models.login import Role
 from dashboard.services import staff
-from tests.builders import NOW, make_operator, make_player
+from tests.builders import NOW, allow, make_operator, make_player
 
 ROOT = Path(__file__).parents[2]
 EMAIL, PASSWORD = "manager@example.com", "a long enough password"
@@ -170,7 +170,7 @@ def desk() -> Iterator[Desk]:
         made = Desk(home, free.getsockname()[1])
     with made.session() as session:
         operator_id = make_operator(session)
-        staff.create(
+        login_id = staff.create(
             session,
             operator_id=operator_id,
             email=EMAIL,
@@ -179,6 +179,7 @@ def desk() -> Iterator[Desk]:
             password=PASSWORD,
             now=NOW,
         )
+        allow(session, login_id, per_change=10**9)
         made.players = [
             make_player(session, operator_id=operator_id, balance_minor=1_000_00) for _ in range(PLAYERS)
         ]
