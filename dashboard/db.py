@@ -23,6 +23,7 @@ from dashboard.errors import OutcomeUnknown
 # serialization_failure; deadlock_detected; unique_violation: somebody wrote the same key meanwhile (in
 # another currency, so that no lock was shared), and begun again the work finds it and says so.
 _RETRIED = {"40001", "40P01", "23505"}
+_LOCK_NOT_AVAILABLE = "55P03"
 _ATTEMPTS = 3
 
 T = TypeVar("T")
@@ -133,6 +134,11 @@ def transact(work: Callable[[Session], T]) -> T:
                 raise
             time.sleep(random.uniform(0.01, 0.05) * attempt)  # noqa: S311 - a pause, no secret
     raise AssertionError("unreachable")
+
+
+def is_lock_held(error: DBAPIError) -> bool:
+    """Whether a statement gave up because somebody else holds the lock that it waited for."""
+    return getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE
 
 
 @contextmanager

@@ -47,7 +47,12 @@ _CONFIGURATION = {
     "log_line_prefix": "%m [%p] %q%u@%d ",
     "fsync": "on",
 }
-_NO_DURABILITY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+_UNSAFE = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",  # its workers would stand in the way of dropping databases
+}
 
 
 class EmbeddedServerError(PurserError):
@@ -241,7 +246,7 @@ def _ensure_running(places: _Places, account: Account, *, fast_and_unsafe: bool)
     # What a killed server left. PostgreSQL itself would take any process of the same number for it.
     for left in (places.data / "postmaster.pid", *places.socket.glob(".s.PGSQL.*")):
         left.unlink(missing_ok=True)
-    configuration = {**_CONFIGURATION, **(_NO_DURABILITY if fast_and_unsafe else {})}
+    configuration = {**_CONFIGURATION, **(_UNSAFE if fast_and_unsafe else {})}
     if not _wait(lambda: _launch(places, account, configuration), _START_TIMEOUT_SECONDS):
         raise _failure(places, "PostgreSQL does not start: parts of a killed server still run.")
     return True

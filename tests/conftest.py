@@ -85,23 +85,9 @@ def run_as_owner(statement: str, *names: str) -> None:
         connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
 
-_END_SESSIONS = """
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE datname = %(name)s AND backend_type = 'client backend'
-"""
-
-
 def drop_database(name: str) -> None:
     """Drop a database, whoever is still connected."""
-    try:
-        run_as_owner("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
-    except psycopg.errors.InsufficientPrivilege:
-        # An autovacuum worker is in it, which the owner may not end; without FORCE the server sends it away,
-        # but nobody else: those who are still connected are ended first, and kept from coming back.
-        run_as_owner("ALTER DATABASE {} ALLOW_CONNECTIONS false", name)
-        with psycopg.connect(os.environ[OWNER_URL], autocommit=True) as connection:
-            connection.execute(_END_SESSIONS, {"name": name})
-        run_as_owner("DROP DATABASE IF EXISTS {}", name)
+    run_as_owner("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
 
 
 def clone() -> str:

@@ -20,7 +20,6 @@ from dashboard.services import alerts, journal, judging, risk, standings, vip
 from dashboard.services.actors import Actor
 from dashboard.services.change_types import TRAITS, UNDONE_BY_ROUND
 from dashboard.services.changes import (
-    HAND_ENTERED,
     BalanceChange,
     ChangeRefused,
     Dated,
@@ -35,7 +34,6 @@ from dashboard.services.journal import Entry
 from dashboard.services.standings import Located, Past
 
 __all__ = [
-    "HAND_ENTERED",
     "BalanceChange",
     "ChangeRefused",
     "Dated",

@@ -12,9 +12,6 @@ from dashboard.services import alerts, risk, vip
 from dashboard.services.actors import Actor
 from dashboard.services.journal import Entry
 
-HAND_ENTERED = (ChangeType.DEPOSIT, ChangeType.WITHDRAWAL, ChangeType.ADJUSTMENT, ChangeType.FEE)
-"""What a member of staff may type in."""
-
 
 @dataclass(frozen=True, slots=True)
 class Request:

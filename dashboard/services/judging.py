@@ -13,6 +13,10 @@ from dashboard.services.standings import Located, Past
 def judge(
     request: Request, locked: Located, past: Past, now: dt.datetime, *, reserved: Reserved | None = None
 ) -> Judgement:
+    """The rules' word on a change, its risk score, and the alerts that it would raise and close.
+
+    `reserved` is what was set aside for it, which `locked` holds no longer.
+    """
     standing = locked.standing(used_today=past.used_today, used_this_week=past.used_this_week, now=now)
     rule = locked.rule
     if rule is not None and request.override is not None:
@@ -56,6 +60,7 @@ def _score(
 def outcome_of(
     located: Located, real_delta: int, score: risk.Score | None, *, is_reversal: bool = False
 ) -> alerts.Outcome:
+    """What moving the real balance by `real_delta` minor units means for its alerts."""
     points = score.points if score else None
     outcome = alerts.Outcome((), ())
     if located.rule is not None:

@@ -19,7 +19,7 @@ from dashboard.errors import Conflict, NotFound, Rejected
 from dashboard.models.change_request import SettingKind
 from dashboard.models.login import Role
 from dashboard.models.vip import Level
-from dashboard.services import allowances, operators, staff, staff_log, vip_rules
+from dashboard.services import allowances, operators, request_rows, staff, staff_log, vip_rules
 from dashboard.services.actors import Actor
 
 LAPSES_AFTER = dt.timedelta(days=7)
@@ -110,7 +110,7 @@ def approve(session: Session, *, request_id: int, reason: str, actor: Actor, now
         raise Rejected("Nobody decides about themselves: another admin must.")
     if row.lapses_at <= now:
         raise Conflict("This request has lapsed.")
-    _make(session, change, _maker(session, row.requested_by), now)
+    _make(session, change, request_rows.maker_of(session, row.requested_by), now)
     _end(session, row, "approved", actor=actor, reason=reason, now=now)
 
 
@@ -149,7 +149,6 @@ _LAPSE = text("""
 UPDATE setting_requests SET state = 'lapsed', ended_at = :now WHERE state = 'waiting' AND lapses_at <= :now
 RETURNING operator_id
 """)
-_LOGIN = text("SELECT id, operator_id, role, name FROM logins WHERE id = :id")
 _ALLOWANCE = text("""
 SELECT per_change, per_day FROM allowances WHERE login_id = :login AND currency = :currency FOR UPDATE
 """)
@@ -246,8 +245,3 @@ def _end(session: Session, row: Row[Any], state: str, *, actor: Actor, reason: s
     session.execute(_END, {"id": row.id, "state": state, "who": actor.id, "reason": reason, "now": now})
     details = {"request": row.id, "kind": row.kind, "subject": row.subject, "reason": reason}
     staff_log.record(session, actor, f"setting_request.{state}", details=details, now=now)
-
-
-def _maker(session: Session, login_id: int) -> Actor:
-    row = session.execute(_LOGIN, {"id": login_id}).one()
-    return Actor(id=row.id, operator_id=row.operator_id, role=Role(row.role), name=row.name)

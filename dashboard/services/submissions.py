@@ -199,7 +199,9 @@ def submit_unfreeze(
 
     Raises as `wallets.unfreeze` does.
     """
-    known = session.execute(_BY_KEY, {"p": player_id, "key": idempotency_key}).one_or_none()
+    known = session.execute(
+        _BY_KEY, {"p": player_id, "key": idempotency_key, "operator": actor.operator_id}
+    ).one_or_none()
     if known is not None:
         return Submitted(None, None, request_id=known.id, state=RequestState(known.state), repeated=True)
     if not _has_second_person(session, actor):
@@ -221,7 +223,8 @@ def submit_unfreeze(
 
 
 _BY_KEY = text("""
-SELECT id, state, post_at, fingerprint FROM change_requests WHERE player_id = :p AND idempotency_key = :key
+SELECT id, state, post_at, fingerprint FROM change_requests
+WHERE player_id = :p AND idempotency_key = :key AND operator_id = :operator
 """)
 _BY_ID = text("""
 SELECT r.id, r.state, r.post_at, r.fingerprint FROM change_requests r WHERE r.player_id = :p AND r.id = :id

@@ -26,7 +26,6 @@ from dashboard.views.access import requires
 bp = Blueprint("approvals", __name__, url_prefix="/approvals")
 
 LOCK_TIMEOUT_MS = 200
-_LOCK_NOT_AVAILABLE = "55P03"
 _REHEARSED = "Rehearsed"
 
 
@@ -184,7 +183,7 @@ def _prospect(row: RequestRow) -> Prospect | None:
     except (Conflict, Rejected) as refused:
         return Prospect(barred=refused.message)
     except OperationalError as error:
-        if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+        if not db.is_lock_held(error):
             raise
         return Prospect(busy=True)
     return Prospect(change)

@@ -33,7 +33,6 @@ from dashboard.views.access import requires
 bp = Blueprint("movements", __name__)
 
 PREVIEW_LOCK_TIMEOUT_MS = 200
-_LOCK_NOT_AVAILABLE = "55P03"
 
 
 @dataclass(frozen=True)
@@ -305,7 +304,7 @@ def _rehearse(player_id: int, movement: Movement, form: MovementForm) -> Outcome
     except ChangeRefused as refused:
         return Outcome(refused.judgement)
     except OperationalError as error:
-        if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+        if not db.is_lock_held(error):
             raise
         return Outcome(problem="Somebody is changing this balance: type on, or wait a moment.")
     except PurserError as refused:

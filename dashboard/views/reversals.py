@@ -30,7 +30,6 @@ bp = Blueprint(
 )
 
 _LOCK_TIMEOUT_MS = 200
-_LOCK_NOT_AVAILABLE = "55P03"
 
 
 @dataclass(frozen=True)
@@ -182,7 +181,7 @@ def _rehearsed(entry: EntryDetail, extent: Extent) -> Prospect:
     except Rejected as rejected:
         return Prospect(extent, refused=[rejected.message])
     except OperationalError as error:
-        if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+        if not db.is_lock_held(error):
             raise
         return Prospect(extent, refused=["Somebody is changing this balance: open this again to see."])
     return Prospect(extent, done.judgement, done.weighed.course if done.weighed else None)

@@ -30,7 +30,6 @@ from dashboard.views.player_page import Outlook
 bp = Blueprint("wallets", __name__, url_prefix="/players/<int:player_id>")
 
 PREVIEW_LOCK_TIMEOUT_MS = 200
-_LOCK_NOT_AVAILABLE = "55P03"
 _UNTYPED_REASON = (
     "Preview"  # while the amount is typed, the reason may be empty or too long; it changes no figure
 )
@@ -261,7 +260,7 @@ def _rehearse(player_id: int, form: AdjustmentForm, limits: Sequence[LimitUse]) 
     except Rejected as rejected:
         return Outlook(limits=limits, unreadable=rejected.message)
     except OperationalError as error:
-        if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+        if not db.is_lock_held(error):
             raise
         return Outlook(limits=limits, busy=True)
     if done.judgement is None:

@@ -1,10 +1,12 @@
 // Countdowns: [data-countdown] names the instant, [data-countdown-from] the server's clock when it was
 // written, so that a wrong clock of the browser does no harm; [data-countdown-of] the seconds of the whole.
-// At its end the part that holds it gets the event held:due, and asks what has become of it.
+// At its end the part that holds it gets the event held:due, and asks what has become of it; if nothing has,
+// it asks again ever more seldom, however many pages are open while no worker runs.
 (() => {
   "use strict";
   const second = 1000;
   const patience = 1500;
+  const patienceAtMost = 30 * second;
   const starts = new WeakMap();
 
   const startOf = (element) => {
@@ -24,7 +26,9 @@
       const text = left > 0 ? `${Math.ceil(left / second)} s` : "…";
       if (element.textContent !== text) element.textContent = text;
       element.style.setProperty("--left", Math.max(0, Math.min(1, left / second / countdownOf)));
-      if (left < -patience && !start.isDue) {
+      // Half as long again as it has been late so far, also for a part that has just been fetched.
+      const wait = Math.min(Math.max(patience, -left / 2), patienceAtMost);
+      if (left < -patience && performance.now() - start.at > wait && !start.isDue) {
         start.isDue = true;
         element.closest("[hx-get]")?.dispatchEvent(new CustomEvent("held:due"));
       }

@@ -54,7 +54,7 @@ def make(app: Flask, floor: Floor, balance_minor: int = 1_000_00) -> int:
     return made
 
 
-def ask(app: Flask, floor: Floor, player: int, amount: int, **more: object) -> int:
+def ask(app: Flask, floor: Floor, player: int, amount: int) -> int:
     request = change_request(player, amount)
     done = in_one(app, partial(submissions.submit, request=request, actor=floor.agent, now=NOW))
     assert isinstance(done, Submitted)
