@@ -2,8 +2,20 @@
 
 from dashboard.models.alert import Alert
 from dashboard.models.audit import Anchor, AnchorHead, StaffLog, Verification
+from dashboard.models.bonus import Bonus, BonusOffer, BonusOfferTerm, BonusStake, BonusTerm
 from dashboard.models.bulk import BulkRow, BulkRun
 from dashboard.models.change_request import ChangeRequest, SettingRequest, Withdrawal
+from dashboard.models.game import (
+    Bet,
+    DealStatistic,
+    Game,
+    GameStatistic,
+    PlayerGameStatistic,
+    Round,
+    RoundClosing,
+    RoundSettlement,
+    RuleSet,
+)
 from dashboard.models.login import (
     Allowance,
     Login,
@@ -25,17 +37,31 @@ __all__ = [
     "Anchor",
     "AnchorHead",
     "Balance",
+    "Bet",
+    "Bonus",
+    "BonusOffer",
+    "BonusOfferTerm",
+    "BonusStake",
+    "BonusTerm",
     "BulkRow",
     "BulkRun",
     "ChangeRequest",
+    "DealStatistic",
+    "Game",
+    "GameStatistic",
     "Login",
     "OneTimeLink",
     "Operator",
     "Player",
+    "PlayerGameStatistic",
     "PlayerHandle",
     "PlayerNote",
     "RecoveryCode",
     "Refusal",
+    "Round",
+    "RoundClosing",
+    "RoundSettlement",
+    "RuleSet",
     "SavedView",
     "SecondFactor",
     "SettingRequest",

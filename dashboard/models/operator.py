@@ -16,6 +16,21 @@ class MoneyMode(StrEnum):
     REAL = "real"
 
 
+class StakeOrder(StrEnum):
+    """Which money a stake takes first."""
+
+    REAL_FIRST = "real_first"
+    BONUS_FIRST = "bonus_first"
+
+
+class WageringCounts(StrEnum):
+    """How much of a stake counts toward a bonus's wagering."""
+
+    BONUS = "bonus"
+    """The part that the grant has paid."""
+    WHOLE = "whole"
+
+
 class Operator(Base):
     """Everything else belongs to one operator, and staff see only their own."""
 
@@ -33,6 +48,12 @@ class Operator(Base):
     """How long one's own adjustment is held, so that it can be taken back; 0: posted at once."""
     second_factor_required: Mapped[bool] = mapped_column(server_default=text("false"))
     """Whether staff must sign in with a second factor."""
+    stake_order: Mapped[str] = mapped_column(server_default=text("'real_first'"))
+    wagering_counts: Mapped[str] = mapped_column(server_default=text("'bonus'"))
+    active_bonuses_max: Mapped[int | None]
+    """How many grants of one balance may be active at once, the others queueing; None: all."""
+    xp_per_unit: Mapped[int] = mapped_column(server_default=text("1"))
+    """Experience for each whole unit of real stake in the home currency."""
     created_at: Mapped[Instant]
 
     __table_args__ = (
@@ -42,4 +63,8 @@ class Operator(Base):
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
         one_of("money", MoneyMode),
         CheckConstraint("undo_seconds BETWEEN 0 AND 300", name="undo_seconds"),
+        one_of("stake_order", StakeOrder),
+        one_of("wagering_counts", WageringCounts),
+        CheckConstraint("active_bonuses_max > 0", name="active_bonuses_max"),
+        CheckConstraint("xp_per_unit BETWEEN 0 AND 1000", name="xp_per_unit"),
     )
