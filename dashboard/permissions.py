@@ -8,7 +8,15 @@ OWN_SESSION = "session:own"
 """What everybody signed in may: see and end their own sessions."""
 
 _READING = frozenset(
-    {OWN_SESSION, "alerts:view", "approvals:view", "desk:view", "players:view", "withdrawals:view"}
+    {
+        OWN_SESSION,
+        "alerts:view",
+        "approvals:view",
+        "desk:view",
+        "games:view",
+        "players:view",
+        "withdrawals:view",
+    }
 )
 _AGENT = _READING | {
     "players:note",
@@ -26,9 +34,12 @@ _MANAGER = _AGENT | {
     "approvals:decide",
     "audit:view",
     "balances:override",
+    "bets:place",
     "bulk:run",
     "bulk:view",
     "data:export",
+    "games:deal",
+    "games:edit",
     "vip:view",
     "wallets:close",
 }
