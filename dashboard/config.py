@@ -71,6 +71,8 @@ class Settings(BaseSettings):
     """Encrypts the secrets of second factors; unset means `secrets/second-factor.key` in the home."""
     backup_key: Secret | None = Field(default=None, validation_alias="PURSER_BACKUP_KEY")
     """Encrypts backups; unset means `secrets/backup.key` in the home."""
+    seed_key: Secret | None = Field(default=None, validation_alias="PURSER_SEED_KEY")
+    """Encrypts the seeds of rounds; unset means `secrets/seed.key` in the home."""
     anchor_dir: Folder | None = Field(default=None, validation_alias="PURSER_ANCHOR_DIR")
     """Where anchors are written as files. Unset means `anchors` in the home, on the machine they guard."""
     host: str = Field(default="127.0.0.1", validation_alias="HOST")

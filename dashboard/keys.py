@@ -39,6 +39,14 @@ def second_factor_key(at: Settings | None = None) -> str:
     return _read_or_make(at.home / "secrets" / "second-factor.key", secrets.token_urlsafe(_ENTROPY_BYTES))
 
 
+def seed_key(at: Settings | None = None) -> bytes:
+    """What the seeds of rounds are encrypted with. Lost, rounds under way can only be voided."""
+    at = at or settings()
+    if at.seed_key:
+        return at.seed_key.get_secret_value().encode()
+    return _read_or_make(at.home / "secrets" / "seed.key", secrets.token_urlsafe(_ENTROPY_BYTES)).encode()
+
+
 def backup_key(at: Settings | None = None) -> bytes:
     """What backups are encrypted with. Without it nobody can open them: keep a copy elsewhere."""
     at = at or settings()
