@@ -47,6 +47,17 @@ SIDE_BETS = MARKETS["colour"] + MARKETS["suit"] + MARKETS["count"]
 """All are taken in the first stage only."""
 
 
+LABELS: Mapping[str, str] = {
+    "andar": "Andar",
+    "bahar": "Bahar",
+    "red": "Red joker",
+    "black": "Black joker",
+    **{suit: f"Joker of {suit}" for suit in MARKETS["suit"]},
+    **{count: f"{count.replace('-', '–')} cards" for count in MARKETS["count"]},
+}
+"""How people read a selection."""
+
+
 class First(StrEnum):
     """Who is dealt the first card after the joker."""
 
@@ -102,6 +113,19 @@ class Edge:
     is_first: bool | None
     """Given that its side is dealt first, or second. None: that is always the same, or not known in time."""
     value: Fraction
+
+    @property
+    def label(self) -> str:
+        """`Andar`, or `Andar, dealt first` where that makes the difference."""
+        role = {None: "", True: ", dealt first", False: ", dealt second"}[self.is_first]
+        return LABELS[self.selection] + role
+
+    @property
+    def percent(self) -> str:
+        """`2.149 %`, rounded half to even for reading; `value` is exact."""
+        thousandths = round(self.value * 100_000)
+        sign = "−" if thousandths < 0 else ""
+        return f"{sign}{abs(thousandths) // 1000}.{abs(thousandths) % 1000:03d} %"
 
     @property
     def is_losing(self) -> bool:
@@ -262,6 +286,16 @@ class Rules:
     def _refuse_unoffered(self, selection: str, stage: int) -> None:
         if selection not in self.selections(stage):
             raise Rejected(f"Nothing can be bet on “{selection}” in stage {stage}.", field="selection")
+
+
+def losing(rules: Rules) -> tuple[Edge, ...]:
+    """The bet types on which the house would lose in the long run: with any of these it is not played."""
+    return tuple(edge for edge in rules.edges() if edge.is_losing)
+
+
+def high(rules: Rules) -> tuple[Edge, ...]:
+    """The bet types that take more than a tenth of what is staked."""
+    return tuple(edge for edge in rules.edges() if edge.is_high)
 
 
 def pays_field(stage: int, after: int, key: str) -> str:
