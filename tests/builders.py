@@ -3,15 +3,17 @@
 import datetime as dt
 from collections.abc import Sequence
 from itertools import count
+from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
-from dashboard.models import Allowance, Login, Operator, VipRule
+from dashboard.models import Allowance, Bet, Game, Login, Operator, Round, RuleSet, VipRule
+from dashboard.models.game import Dealing, RoundState, RuleSetState
 from dashboard.models.login import Role
 from dashboard.models.operator import MoneyMode
 from dashboard.models.wallet import ChangeType
-from dashboard.services import balances, operators, passwords, players, vip
+from dashboard.services import andar_bahar, balances, fairness, operators, passwords, players, rule_sets, vip
 from dashboard.services.actors import SYSTEM, Actor
 
 NOW = dt.datetime(2026, 3, 2, 12, tzinfo=dt.UTC)
@@ -170,3 +172,116 @@ def change(
     """One change through the one door, by the system unless an actor is given."""
     request = change_request(player_id, amount_minor, change_type, currency=currency)
     return balances.change(session, request=request, actor=actor, now=now)
+
+
+def make_rule_set(session: Session, *, operator_id: int, name: str = "standard") -> int:
+    """An active rule set with the rules shipped under that name; the operator's own where it has one."""
+    wanted = select(RuleSet.id).filter_by(operator_id=operator_id, name=name, state=RuleSetState.ACTIVE)
+    known = session.scalars(wanted.order_by(RuleSet.version.desc())).first()
+    if known is not None:
+        return known
+    new = insert(RuleSet).values(
+        operator_id=operator_id,
+        name=name,
+        version=1,
+        definition=rule_sets.write(rule_sets.SHIPPED[name]),
+        state=RuleSetState.ACTIVE,
+        made_by="system",
+        made_at=NOW,
+    )
+    return session.scalars(new.returning(RuleSet.id)).one()
+
+
+def make_game(
+    session: Session,
+    *,
+    operator_id: int,
+    name: str | None = None,
+    rules: str = "standard",
+    currency: str = "USD",
+    dealing: Dealing = Dealing.AUTOMATIC,
+    **given: Any,
+) -> int:
+    """A game that is played under shipped rules, with bets from 1.00 to 1,000.00; its id."""
+    values = {
+        "public_salt": "harbour",
+        "min_bet": 100,
+        "max_bet": 100_000,
+        "exposure_max": None,
+        "betting_seconds": 30,
+        "pause_seconds": 5,
+        "made_at": NOW,
+        **given,
+    }
+    new = insert(Game).values(
+        operator_id=operator_id,
+        name=name or f"Table {next(_numbers)}",
+        currency=currency,
+        rule_set_id=make_rule_set(session, operator_id=operator_id, name=rules),
+        dealing=dealing,
+        **values,
+    )
+    return session.scalars(new.returning(Game.id)).one()
+
+
+def make_round(session: Session, *, game_id: int, number: int | None = None, **given: Any) -> int:
+    """A row of a round as it stands, by the game's settings; its id.
+
+    Scheduled unless `state` says more: what the tables then ask for is filled in. No service has
+    played it, so that nobody was paid.
+    """
+    game = session.get_one(Game, game_id)
+    state = given.pop("state", RoundState.SCHEDULED)
+    number = number or next(_numbers)
+    seed = number.to_bytes(32, "big")
+    deck = fairness.deck(seed, game.public_salt, number)
+    values: dict[str, Any] = {"joker": deck[0], "opened_at": NOW, "opened_by": "system"}
+    if game.dealing == Dealing.AUTOMATIC:
+        values["commitment"] = fairness.commitment(seed)
+        values["seed_sealed"] = fairness.seal(seed, game_id=game_id, number=number)
+    if state == RoundState.BETTING:
+        values["betting_ends_at"] = NOW + dt.timedelta(days=36_500)
+    if state in {RoundState.SETTLED, RoundState.VOIDED}:
+        values |= {"ended_at": NOW + dt.timedelta(minutes=1)}
+        values |= {"seed": seed} if game.dealing == Dealing.AUTOMATIC else {}
+    if state == RoundState.SETTLED:
+        first = rule_sets.read(session.get_one(RuleSet, game.rule_set_id).definition).first_side(deck[0])
+        dealt = andar_bahar.dealt(deck, first=first)
+        values |= {"cards": list(dealt.cards), "winner": dealt.winner, "version": 1}
+    if state == RoundState.VOIDED:
+        values["void_reason"] = "The table lost power"
+    new = insert(Round).values(
+        operator_id=game.operator_id,
+        game_id=game_id,
+        number=number,
+        rule_set_id=game.rule_set_id,
+        dealing=game.dealing,
+        currency=game.currency,
+        public_salt=game.public_salt,
+        state=state,
+        **{**values, **given},
+    )
+    return session.scalars(new.returning(Round.id)).one()
+
+
+def make_bet(
+    session: Session, *, round_id: int, player_id: int, selection: str = "andar", amount: int = 1_000
+) -> int:
+    """A pending bet of real money with the entry that took its stake, whatever the round's state; its id."""
+    played = session.get_one(Round, round_id)
+    taken = change(session, player_id, -amount, ChangeType.WAGER, currency=played.currency)
+    new = insert(Bet).values(
+        player_id=player_id,
+        operator_id=played.operator_id,
+        currency=played.currency,
+        round_id=round_id,
+        selection=selection,
+        stage=played.stage,
+        amount=amount,
+        real_part=amount,
+        wager_sequence=taken.entry.sequence,
+        idempotency_key=f"bet-{next(_numbers)}",
+        placed_by="system",
+        placed_at=NOW,
+    )
+    return session.scalars(new.returning(Bet.id)).one()
