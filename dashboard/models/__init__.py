@@ -16,6 +16,7 @@ from dashboard.models.game import (
     RoundSettlement,
     RuleSet,
 )
+from dashboard.models.legacy import LegacyPlayer, LegacyRow, LegacyRun
 from dashboard.models.login import (
     Allowance,
     Login,
@@ -49,6 +50,9 @@ __all__ = [
     "DealStatistic",
     "Game",
     "GameStatistic",
+    "LegacyPlayer",
+    "LegacyRow",
+    "LegacyRun",
     "Login",
     "OneTimeLink",
     "Operator",
