@@ -58,6 +58,11 @@ def operator_of(operator_id: int) -> str:
     return f"operator:{operator_id}"
 
 
+def game(game_id: int) -> str:
+    """The topic of one game: its rounds from opening to result, and the bets on them, with nobody's name."""
+    return f"game:{game_id}"
+
+
 def tell_player(*, operator_id: int, player_id: int) -> None:
     """Something about a player changed: their page, the desk and the alerts look again."""
     tell(player(player_id), alerts_of(operator_id), operator_of(operator_id))
