@@ -8,7 +8,9 @@ round has ended.
 import hashlib
 import hmac
 import secrets
+import struct
 from collections.abc import Iterator
+from itertools import count
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -22,6 +24,7 @@ from dashboard.services.andar_bahar import CARDS
 SEED_BYTES = 32
 WORD_BITS = 32
 
+_EIGHT_WORDS = struct.Struct(">8I")
 _FORMAT = b"purser.seed.1"
 _NONCE_BYTES = 12
 
@@ -47,12 +50,8 @@ def deck(seed: bytes, salt: str, number: int) -> tuple[int, ...]:
 
 def words(seed: bytes, label: str) -> Iterator[int]:
     """32-bit numbers without end: HMAC-SHA256(seed, "label:counter"), eight to each, big-endian."""
-    counter = 0
-    while True:
-        block = hmac.digest(seed, f"{label}:{counter}".encode(), "sha256")
-        for at in range(0, len(block), WORD_BITS // 8):
-            yield int.from_bytes(block[at : at + WORD_BITS // 8], "big")
-        counter += 1
+    for counter in count():
+        yield from _EIGHT_WORDS.unpack(hmac.digest(seed, f"{label}:{counter}".encode(), "sha256"))
 
 
 def shuffled(numbers: Iterator[int]) -> tuple[int, ...]:
@@ -63,9 +62,8 @@ def shuffled(numbers: Iterator[int]) -> tuple[int, ...]:
     """
     cards = list(range(CARDS))
     for last, limit in _LIMITS:
-        number = next(numbers)
-        while number >= limit:
-            number = next(numbers)
+        while (number := next(numbers)) >= limit:
+            continue
         drawn = number % (last + 1)
         cards[last], cards[drawn] = cards[drawn], cards[last]
     return tuple(cards)
