@@ -172,6 +172,8 @@ class Bonus(Base):
     validity_days: Mapped[int]
     idempotency_key: Mapped[str]
     fingerprint: Mapped[Digest]
+    reason: Mapped[str]
+    """Why it was granted."""
     granted_by: Mapped[str]
     granted_at: Mapped[Instant]
     activated_at: Mapped[Instant | None]
@@ -213,6 +215,7 @@ class Bonus(Base):
         ),
         UniqueConstraint("player_id", "idempotency_key"),
         CheckConstraint("length(name) BETWEEN 1 AND 60", name="name"),
+        CheckConstraint("length(reason) BETWEEN 1 AND 500", name="reason"),
         one_of("source", BonusSource),
         one_of("state", BonusState),
         CheckConstraint("amount > 0 AND remaining >= 0 AND required >= 0 AND wagered >= 0", name="amounts"),
@@ -242,6 +245,25 @@ class Bonus(Base):
             "currency",
             "id",
             postgresql_where=text("state IN ('queued', 'active')"),
+        ),
+        # What waits for its turn, over all players.
+        Index("ix_bonuses_queued", "player_id", "currency", postgresql_where=text("state = 'queued'")),
+        # One deposit earns an offer once.
+        Index(
+            "uq_bonuses_deposit",
+            "player_id",
+            "currency",
+            "deposit_sequence",
+            "offer_id",
+            unique=True,
+            postgresql_where=text("deposit_sequence IS NOT NULL AND state <> 'cancelled'"),
+        ),
+        # What a member of staff has granted today.
+        Index(
+            "ix_bonuses_granted_by",
+            "granted_by",
+            "granted_at",
+            postgresql_where=text("granted_by <> 'system'"),
         ),
         # What expires next.
         Index("ix_bonuses_expires_at", "expires_at", postgresql_where=text("state = 'active'")),

@@ -28,6 +28,8 @@ class RequestKind(StrEnum):
     PAYMENT = "payment"
     """Of a withdrawal that was requested."""
     UNFREEZE = "unfreeze"
+    GRANT = "grant"
+    """Of a bonus."""
 
 
 class RequestState(StrEnum):
@@ -69,6 +71,8 @@ class ChangeRequest(Base):
     """Who receives a transfer. No foreign key: it would not begin with the player."""
     override: Mapped[str | None]
     """JSON text: the rules that this one change was judged by, and why."""
+    bonus: Mapped[str | None]
+    """JSON text: the grant that is wanted, with its terms; its form stands in `services/bonus_terms.py`."""
     idempotency_key: Mapped[str]
     fingerprint: Mapped[Digest]
     real_before: Mapped[int | None]
@@ -111,11 +115,13 @@ class ChangeRequest(Base):
         CheckConstraint("octet_length(fingerprint) = 32", name="fingerprint"),
         CheckConstraint("length(idempotency_key) BETWEEN 1 AND 100", name="idempotency_key"),
         CheckConstraint("jsonb_typeof(override::jsonb) = 'object'", name="override"),
+        CheckConstraint("jsonb_typeof(bonus::jsonb) = 'object'", name="bonus"),
         CheckConstraint(
             "(kind = 'unfreeze') = (currency IS NULL) AND (kind = 'unfreeze') = (change_type IS NULL)"
             " AND (kind = 'reversal') = (reverses IS NOT NULL)"
             " AND (kind = 'payment') = (withdrawal_id IS NOT NULL)"
             " AND (kind = 'transfer') = (to_player_id IS NOT NULL)"
+            " AND (kind = 'grant') = (bonus IS NOT NULL)"
             " AND (kind = 'unfreeze' OR real_delta <> 0 OR bonus_delta <> 0)",
             name="asked",
         ),
@@ -133,7 +139,10 @@ class ChangeRequest(Base):
         CheckConstraint("state <> 'waiting' OR lapses_at IS NOT NULL", name="waiting"),
         CheckConstraint("(state = 'refused') = (outcome IS NOT NULL)", name="outcome"),
         CheckConstraint(
-            "(state IN ('posted', 'approved') AND kind <> 'unfreeze') = (sequence IS NOT NULL)", name="entry"
+            # A granted bonus that queues has no entry yet.
+            "(state IN ('posted', 'approved') AND kind <> 'unfreeze') = (sequence IS NOT NULL)"
+            " OR (kind = 'grant' AND state = 'approved')",
+            name="entry",
         ),
         # The inbox of those who decide, and its history.
         Index("ix_change_requests_inbox", "operator_id", "state", "requested_at", "player_id", "id"),

@@ -77,6 +77,11 @@ FROM (
     SELECT player_id, abs(real_delta) + abs(bonus_delta) AS amount FROM wallet_entries
     WHERE performed_by = :reference AND created_at >= :day AND currency = :currency
       AND NOT (change_type = 'transfer' AND real_delta > 0)  -- counted where it went out
+      AND change_type <> 'bonus_grant'
+    UNION ALL
+    -- Granted is granted, though it may queue and have no entry yet.
+    SELECT player_id, amount FROM bonuses
+    WHERE granted_by = :reference AND granted_at >= :day AND currency = :currency
     UNION ALL
     SELECT player_id, abs(real_delta) + abs(bonus_delta) FROM change_requests
     WHERE requested_by = :login AND state = 'held' AND currency = :currency

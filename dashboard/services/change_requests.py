@@ -17,6 +17,7 @@ from dashboard.services import (
     alerts,
     allowances,
     balances,
+    bonuses,
     request_rows,
     staff_log,
     standings,
@@ -24,6 +25,7 @@ from dashboard.services import (
     withdrawals,
 )
 from dashboard.services.actors import Actor
+from dashboard.services.bonus_terms import Plan
 from dashboard.services.changes import BalanceChange, Reserved
 
 
@@ -198,6 +200,29 @@ def _carry_out(
         case RequestKind.UNFREEZE:
             wallets.unfreeze(session, player_id=row.player_id, reason=row.reason, actor=maker, now=now)
             return None
+        case RequestKind.GRANT:
+            return _grant(session, row, maker, marks, now)
+
+
+def _grant(
+    session: Session, row: Row[Any], maker: Actor, marks: dict[str, int | str], now: dt.datetime
+) -> BalanceChange | None:
+    """Make the grant that was asked for, just as it was: both people saw its terms."""
+    plan = Plan.read(row.bonus)
+    wish = bonuses.Wish.of(
+        plan,
+        player_id=row.player_id,
+        currency=row.currency,
+        reason=row.reason,
+        idempotency_key=row.idempotency_key,
+    )
+    examined = bonuses.examine(session, wish, actor=maker, now=now, own_request=row.id)
+    if not isinstance(examined, bonuses.Examined) or examined.plan != plan:
+        raise Conflict("The offer says something else by now: decline this, and let it be asked for anew.")
+    granted = bonuses.post(session, examined, actor=maker, now=now, marks=marks)
+    if granted.entry is None:
+        return None
+    return BalanceChange(granted.entry, examined.money.judgement)
 
 
 def _free(session: Session, row: Row[Any], now: dt.datetime) -> None:

@@ -28,11 +28,11 @@ WHERE r.player_id = :p AND r.id = :id FOR UPDATE OF r
 _INSERT = text("""
 INSERT INTO change_requests (
   player_id, operator_id, kind, currency, change_type, real_delta, bonus_delta, reason, reference, reverses,
-  withdrawal_id, to_player_id, override, idempotency_key, fingerprint, real_before, real_after, rule_version,
-  state, requested_by, requested_at, post_at, lapses_at)
+  withdrawal_id, to_player_id, override, bonus, idempotency_key, fingerprint, real_before, real_after,
+  rule_version, state, requested_by, requested_at, post_at, lapses_at)
 VALUES (
   :player_id, :operator_id, :kind, :currency, :change_type, :real_delta, :bonus_delta, :reason, :reference,
-  :reverses, :withdrawal_id, :to_player_id, :override, :idempotency_key, :fingerprint, :real_before,
+  :reverses, :withdrawal_id, :to_player_id, :override, :bonus, :idempotency_key, :fingerprint, :real_before,
   :real_after, :rule_version, :state, :requested_by, :requested_at, :post_at, :lapses_at)
 RETURNING id
 """)
@@ -59,8 +59,13 @@ def insert(
     post_at: dt.datetime | None = None,
     withdrawal_id: int | None = None,
     judgement: Judgement | None = None,
+    bonus: str | None = None,
+    fingerprint: bytes | None = None,
 ) -> int:
-    """Write what was asked for, held where `post_at` says until when; returns its id."""
+    """Write what was asked for, held where `post_at` says until when; returns its id.
+
+    `bonus` is the plan of a grant; `fingerprint` is of what was asked for, where it is not the request's.
+    """
     override = request.override if request else None
     row: dict[str, Any] = {
         "player_id": player_id,
@@ -76,8 +81,9 @@ def insert(
         "withdrawal_id": withdrawal_id,
         "to_player_id": request.other_player if request else None,
         "override": json.dumps(asdict(override)) if override else None,
+        "bonus": bonus,
         "idempotency_key": key,
-        "fingerprint": request.fingerprint() if request else bytes(32),
+        "fingerprint": fingerprint or (request.fingerprint() if request else bytes(32)),
         "real_before": judgement.standing.real if judgement else None,
         "real_after": judgement.real_after if judgement else None,
         "rule_version": judgement.rule.version if judgement and judgement.rule else None,

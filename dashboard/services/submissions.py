@@ -16,7 +16,7 @@ from dashboard import money
 from dashboard.errors import Rejected
 from dashboard.models.change_request import RequestKind, RequestState
 from dashboard.models.wallet import ChangeType
-from dashboard.services import allowances, balances, request_rows, standings, wallets, withdrawals
+from dashboard.services import allowances, balances, bonuses, request_rows, standings, wallets, withdrawals
 from dashboard.services.actors import Actor
 from dashboard.services.allowances import Allowance
 from dashboard.services.changes import BalanceChange, ChangeRefused, Judgement, KeyReused, Request
@@ -61,6 +61,8 @@ class Submitted:
     weighed: Weighed | None
     """Both None where an earlier one with the same key is returned."""
     change: BalanceChange | None = None
+    grant: bonuses.Granted | None = None
+    """Of a bonus."""
     request_id: int | None = None
     state: RequestState | None = None
     """Of the request."""
@@ -192,6 +194,42 @@ def submit_payment(
     )
 
 
+def submit_grant(
+    session: Session,
+    *,
+    wish: bonuses.Wish,
+    actor: Actor,
+    now: dt.datetime,
+    amount_again: int | None = None,
+) -> Submitted:
+    """Grant a bonus, or keep it for a second person; never held.
+
+    Raises as `bonuses.grant` does, and TypeAgain where the amount was typed.
+    """
+    examined = bonuses.examine(session, wish, actor=actor, now=now)
+    if isinstance(examined, bonuses.Granted):
+        return Submitted(None, None, grant=examined, repeated=True)
+    if isinstance(examined, standings.Waiting):
+        return _kept_before(session, wish.player_id, examined)
+    weighed = _weigh(session, examined.money, actor, now, holds=False)
+    # What an offer gives was not typed, so it cannot be mistyped.
+    _refuse(examined.money, weighed, weighed.amount if wish.offer_id is not None else amount_again)
+    if weighed.course is Course.POST:
+        granted = bonuses.post(session, examined, actor=actor, now=now)
+        allowances.note_largest(session, actor=actor, currency=wish.currency, amount=weighed.amount)
+        return Submitted(examined.money.judgement, weighed, grant=granted)
+    return _keep(
+        session,
+        RequestKind.GRANT,
+        examined.money,
+        weighed,
+        actor=actor,
+        now=now,
+        bonus=examined.plan.write(),
+        fingerprint=wish.fingerprint(),
+    )
+
+
 def submit_unfreeze(
     session: Session, *, player_id: int, reason: str, actor: Actor, idempotency_key: str, now: dt.datetime
 ) -> Submitted:
@@ -247,7 +285,10 @@ def _known(session: Session, examined: balances.Examined) -> Submitted | None:
         return None
     if waiting.fingerprint != examined.judgement.request.fingerprint():
         raise KeyReused(None)
-    player_id = examined.judgement.request.player_id
+    return _kept_before(session, examined.judgement.request.player_id, waiting)
+
+
+def _kept_before(session: Session, player_id: int, waiting: standings.Waiting) -> Submitted:
     row = session.execute(_BY_ID, {"p": player_id, "id": waiting.id}).one()
     return Submitted(
         None, None, request_id=row.id, state=RequestState(row.state), post_at=row.post_at, repeated=True
@@ -308,6 +349,8 @@ def _keep(
     actor: Actor,
     now: dt.datetime,
     withdrawal_id: int | None = None,
+    bonus: str | None = None,
+    fingerprint: bytes | None = None,
 ) -> Submitted:
     """Hold it, or let it wait. What is held and goes out is set aside."""
     judgement, located = examined.judgement, examined.located
@@ -326,6 +369,8 @@ def _keep(
         post_at=post_at,
         withdrawal_id=withdrawal_id,
         judgement=judgement,
+        bonus=bonus,
+        fingerprint=fingerprint,
     )
     if held and judgement.request.real_delta < 0:
         standings.reserve(session, judgement.request.player_id, located, -judgement.request.real_delta)

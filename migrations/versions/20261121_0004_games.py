@@ -45,6 +45,7 @@ UPDATABLE = {
 
 def upgrade() -> None:
     extend_operators()
+    extend_change_requests()
     create_tables()
     for table in APPENDED:
         op.execute(f"GRANT SELECT, INSERT ON {table} TO purser_app")
@@ -78,6 +79,30 @@ def extend_operators() -> None:
         ("xp_per_unit", "xp_per_unit BETWEEN 0 AND 1000"),
     ):
         op.create_check_constraint(op.f(f"ck_operators_{name}"), "operators", condition)
+
+
+def extend_change_requests() -> None:
+    """Bonuses are granted by hand under the same two pairs of eyes as other changes."""
+    op.add_column("change_requests", sa.Column("bonus", sa.Text(), nullable=True))
+    op.execute("GRANT INSERT (bonus) ON change_requests TO purser_app")
+    for name, condition in {
+        "kind": _OF_KIND.format(kinds="'change', 'reversal', 'transfer', 'payment', 'unfreeze', 'grant'"),
+        "bonus": "jsonb_typeof(bonus::jsonb) = 'object'",
+        "asked": _ASKED.format(more=" AND (kind = 'grant') = (bonus IS NOT NULL)"),
+        "entry": _ENTRY + " OR (kind = 'grant' AND state = 'approved')",
+    }.items():
+        op.execute(f"ALTER TABLE change_requests DROP CONSTRAINT IF EXISTS ck_change_requests_{name}")
+        op.create_check_constraint(op.f(f"ck_change_requests_{name}"), "change_requests", condition)
+
+
+_OF_KIND = "kind IN ({kinds})"
+_ASKED = (
+    "(kind = 'unfreeze') = (currency IS NULL) AND (kind = 'unfreeze') = (change_type IS NULL)"
+    " AND (kind = 'reversal') = (reverses IS NOT NULL) AND (kind = 'payment') = (withdrawal_id IS NOT NULL)"
+    " AND (kind = 'transfer') = (to_player_id IS NOT NULL){more}"
+    " AND (kind = 'unfreeze' OR real_delta <> 0 OR bonus_delta <> 0)"
+)
+_ENTRY = "(state IN ('posted', 'approved') AND kind <> 'unfreeze') = (sequence IS NOT NULL)"
 
 
 def create_tables() -> None:
@@ -452,6 +477,8 @@ def create_tables() -> None:
         sa.ForeignKeyConstraint(
             ["player_id", "currency", "settlement_sequence"],
             ["wallet_entries.player_id", "wallet_entries.currency", "wallet_entries.sequence"],
+            deferrable=True,
+            initially="DEFERRED",
             name=op.f("fk_bets_player_id_currency_settlement_sequence"),
         ),
         sa.ForeignKeyConstraint(
@@ -489,6 +516,7 @@ def create_tables() -> None:
         sa.Column("validity_days", sa.BigInteger(), nullable=False),
         sa.Column("idempotency_key", sa.Text(), nullable=False),
         sa.Column("fingerprint", sa.LargeBinary(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("granted_by", sa.Text(), nullable=False),
         sa.Column("granted_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("activated_at", sa.DateTime(timezone=True), nullable=True),
@@ -532,6 +560,7 @@ def create_tables() -> None:
             "length(idempotency_key) BETWEEN 1 AND 100", name=op.f("ck_bonuses_idempotency_key")
         ),
         sa.CheckConstraint("length(name) BETWEEN 1 AND 60", name=op.f("ck_bonuses_name")),
+        sa.CheckConstraint("length(reason) BETWEEN 1 AND 500", name=op.f("ck_bonuses_reason")),
         sa.CheckConstraint(
             "max_bet > 0 AND max_win > 0 AND validity_days > 0", name=op.f("ck_bonuses_terms")
         ),
@@ -574,6 +603,27 @@ def create_tables() -> None:
         ["expires_at"],
         unique=False,
         postgresql_where=sa.text("state = 'active'"),
+    )
+    op.create_index(
+        "ix_bonuses_granted_by",
+        "bonuses",
+        ["granted_by", "granted_at"],
+        unique=False,
+        postgresql_where=sa.text("granted_by <> 'system'"),
+    )
+    op.create_index(
+        "ix_bonuses_queued",
+        "bonuses",
+        ["player_id", "currency"],
+        unique=False,
+        postgresql_where=sa.text("state = 'queued'"),
+    )
+    op.create_index(
+        "uq_bonuses_deposit",
+        "bonuses",
+        ["player_id", "currency", "deposit_sequence", "offer_id"],
+        unique=True,
+        postgresql_where=sa.text("deposit_sequence IS NOT NULL AND state <> 'cancelled'"),
     )
     op.create_index(
         "ix_bonuses_open",
@@ -648,5 +698,14 @@ def downgrade() -> None:
         "bonus_offers",
     ):
         op.drop_table(table)
+    op.execute("DELETE FROM change_requests WHERE kind = 'grant'")
+    for name, condition in {
+        "kind": _OF_KIND.format(kinds="'change', 'reversal', 'transfer', 'payment', 'unfreeze'"),
+        "asked": _ASKED.format(more=""),
+        "entry": _ENTRY,
+    }.items():
+        op.drop_constraint(op.f(f"ck_change_requests_{name}"), "change_requests")
+        op.create_check_constraint(op.f(f"ck_change_requests_{name}"), "change_requests", condition)
+    op.drop_column("change_requests", "bonus")
     for column in ("stake_order", "wagering_counts", "active_bonuses_max", "xp_per_unit"):
         op.drop_column("operators", column)
