@@ -50,8 +50,8 @@ SIDE_BETS = MARKETS["colour"] + MARKETS["suit"] + MARKETS["count"]
 LABELS: Mapping[str, str] = {
     "andar": "Andar",
     "bahar": "Bahar",
-    "red": "Red joker",
-    "black": "Black joker",
+    "red": "Joker red",
+    "black": "Joker black",
     **{suit: f"Joker of {suit}" for suit in MARKETS["suit"]},
     **{count: f"{count.replace('-', '–')} cards" for count in MARKETS["count"]},
 }
