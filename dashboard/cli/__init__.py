@@ -29,6 +29,7 @@ class LazyGroup(click.Group):
         "import": "Bring in journals from elsewhere.",
         "verify": "Prove every chain, balance and anchor.",
         "anchor": "Take an anchor now.",
+        "fairness": "Deal automatic rounds and count their cards.",
         "routes": "List routes with the permission that each needs.",
         "bench": "Measure one of our claims against its baseline.",
         "shots": "Take a screenshot of every page.",
