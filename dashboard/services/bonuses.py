@@ -1,9 +1,9 @@
-"""Bonuses that players were granted: how one begins, waits for its turn, and ends before it is cleared.
+"""Bonuses that players are granted: how one is made, waits for its turn, and begins.
 
 What remains of a balance's active grants is that balance's bonus, always: every act here locks the balance
 first, moves it through `balances`, and moves the grants in the same transaction. A queued grant holds no
 money and has no entry until it is active. What stakes take and settlements give stands in `funding` and
-`settlement`.
+`settlement`; how a grant ends before it is cleared, in `bonus_endings`.
 """
 
 import datetime as dt
@@ -37,6 +37,7 @@ __all__ = [
     "activate_queued",
     "examine",
     "grant",
+    "move",
     "post",
 ]
 
@@ -205,6 +206,14 @@ def activate_queued(
     return sorted(
         (entry.player_id, bonus_id) for bonus_id, entry in _activate(session, named, now, {}).items()
     )
+
+
+def move(session: Session, changes: Sequence[Dated]) -> list[Entry]:
+    """Post what moves with the grants. Raises RuntimeError, which rolls back, unless all of it was posted."""
+    entries = balances.post_many(session, changes, with_alerts=False)
+    if len(entries) != len(changes):
+        raise RuntimeError(f"{len(changes)} moves of bonuses made {len(entries)} entries")
+    return entries
 
 
 _BY_KEY = text("""
@@ -387,7 +396,7 @@ def _activate(
     while rows := session.execute(_NEXT, _columns(keys)).all():
         # One grant per balance at a time: a statement writes at most one entry of a journal.
         changes = [_giving(row, now, *fresh.get(row.id, (SYSTEM, {}))) for row in rows]
-        entries = {(entry.player_id, entry.currency): entry for entry in _move(session, changes)}
+        entries = {(entry.player_id, entry.currency): entry for entry in move(session, changes)}
         session.execute(
             _BEGIN,
             {
@@ -413,14 +422,6 @@ def _giving(row: Row[Any], now: dt.datetime, actor: Actor, marks: dict[str, int 
         metadata={"bonus": row.id, **marks},
     )
     return Dated(request, actor, now)
-
-
-def _move(session: Session, changes: Sequence[Dated]) -> list[Entry]:
-    """Post what moves with the grants. Raises RuntimeError, which rolls back, unless all of it was posted."""
-    entries = balances.post_many(session, changes, with_alerts=False)
-    if len(entries) != len(changes):
-        raise RuntimeError(f"{len(changes)} moves of bonuses made {len(entries)} entries")
-    return entries
 
 
 def _columns(keys: Sequence[tuple[int, str]]) -> dict[str, list[Any]]:

@@ -174,6 +174,7 @@ def judge(
         sense = "credits" if real_delta < 0 else "debits"
         verdict.errors.append(Problem("direction", f"A {_spoken(change_type)} always {sense} the balance."))
     _judge_cover(verdict, standing, change_type, real_delta)
+    _judge_bonus(verdict, standing, bonus_delta)
     if rule is None:
         verdict.errors.append(
             Problem("no_rule", f"There is no VIP rule for {standing.currency}: changes in it are refused.")
@@ -215,6 +216,14 @@ def _judge_cover(verdict: Validation, standing: Standing, change_type: ChangeTyp
                 f"Would leave {show(after)}, less than the {show(standing.pending)} locked for withdrawals.",
             )
         )
+
+
+def _judge_bonus(verdict: Validation, standing: Standing, bonus_delta: int) -> None:
+    """Bonus money has no credit line."""
+    show = _shower(standing.currency)
+    if bonus_delta < 0 and standing.bonus + bonus_delta < 0:
+        message = f"More than the bonus balance: {show(-bonus_delta)} of {show(standing.bonus)}."
+        verdict.errors.append(Problem("below_zero_bonus", message))
 
 
 def _judge_range(verdict: Validation, standing: Standing, rule: Rule, real_delta: int) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from dashboard import money
 from dashboard.errors import Conflict, NotFound, Rejected
 from dashboard.models.wallet import WalletStatus
-from dashboard.services import staff_log
+from dashboard.services import bonus_endings, staff_log
 from dashboard.services.actors import Actor
 
 # Balances first, then the wallet: the order of a change, so a freeze waits for changes in flight and
@@ -17,6 +17,7 @@ _LOCK_BALANCES = text("""
 SELECT b.currency, b.real, b.pending FROM balances b WHERE b.player_id = :p ORDER BY b.currency FOR UPDATE
 """)
 _LOCK_WALLET = text("SELECT status, operator_id FROM wallets WHERE player_id = :p FOR UPDATE")
+_HAS_PENDING_BETS = text("SELECT EXISTS (SELECT FROM bets WHERE player_id = :p AND state = 'pending')")
 _LOOK_AT_WALLET = text("SELECT status, operator_id FROM wallets WHERE player_id = :p")
 _MOVE = text("""
 UPDATE wallets SET status = :status, status_reason = :reason, status_by = :who, status_at = :now
@@ -63,10 +64,10 @@ def check_frozen(session: Session, *, player_id: int, actor: Actor) -> None:
 
 
 def close(session: Session, *, player_id: int, reason: str, actor: Actor, now: dt.datetime) -> None:
-    """Close the wallet for good; afterwards it takes reversals alone.
+    """Close the wallet for good; afterwards it takes reversals alone. Its bonuses are forfeited.
 
     Raises NotFound, Conflict when it is closed already, Rejected while any balance has real money,
-    a debt, or money locked for withdrawals.
+    a debt, or money locked for withdrawals, and while a bet is not settled.
     """
     _move(session, player_id, WalletStatus.CLOSED, expected=None, reason=reason, actor=actor, now=now)
 
@@ -97,6 +98,9 @@ def _move(
             raise Rejected(
                 f"The wallet still holds {', '.join(held)}: pay it out or adjust it to zero first."
             )
+        if session.scalar(_HAS_PENDING_BETS, {"p": player_id}):
+            raise Rejected("There are bets that are not settled yet: wait for their rounds to end.")
+        bonus_endings.forfeit_all(session, player_id=player_id, reason=reason, actor=actor, now=now)
     kept = None if wanted == WalletStatus.ACTIVE else reason
     moved = {"p": player_id, "status": wanted, "reason": kept, "who": actor.id or None, "now": now}
     session.execute(_MOVE, moved)
