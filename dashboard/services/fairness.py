@@ -9,8 +9,9 @@ import hashlib
 import hmac
 import secrets
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -19,10 +20,12 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from dashboard import keys
 from dashboard.errors import PurserError
-from dashboard.services.andar_bahar import CARDS
+from dashboard.models.game import Side
+from dashboard.services import andar_bahar
 
 SEED_BYTES = 32
 WORD_BITS = 32
+PROOF_FORMAT = "purser.round.1"
 
 _EIGHT_WORDS = struct.Struct(">8I")
 _FORMAT = b"purser.seed.1"
@@ -60,7 +63,7 @@ def shuffled(numbers: Iterator[int]) -> tuple[int, ...]:
     A number is taken modulo n only if it lies below the largest multiple of n that 32 bits hold;
     otherwise the next one is taken. A plain modulo would make some decks likelier than others.
     """
-    cards = list(range(CARDS))
+    cards = list(range(andar_bahar.CARDS))
     for last, limit in _LIMITS:
         while (number := next(numbers)) >= limit:
             continue
@@ -69,7 +72,38 @@ def shuffled(numbers: Iterator[int]) -> tuple[int, ...]:
     return tuple(cards)
 
 
-_LIMITS = tuple((last, 2**WORD_BITS - 2**WORD_BITS % (last + 1)) for last in range(CARDS - 1, 0, -1))
+_LIMITS = tuple(
+    (last, 2**WORD_BITS - 2**WORD_BITS % (last + 1)) for last in range(andar_bahar.CARDS - 1, 0, -1)
+)
+
+
+def proof(
+    *,
+    number: int,
+    salt: str,
+    seed: bytes,
+    commitment: bytes,
+    joker: int | None,
+    cards: Sequence[int],
+    first: Side | None,
+    winner: Side | None,
+) -> dict[str, Any]:
+    """What `dashboard/verifier/verify_round.py` takes: all that one needs to check a round that has ended.
+
+    Joker and cards as they were dealt; `first` is the side that was dealt first, and `winner` None where
+    the round was voided.
+    """
+    return {
+        "format": PROOF_FORMAT,
+        "number": number,
+        "salt": salt,
+        "seed": seed.hex(),
+        "commitment": commitment.hex(),
+        "joker": None if joker is None else andar_bahar.name(joker),
+        "cards": [andar_bahar.name(card) for card in cards],
+        "first": first,
+        "winner": winner,
+    }
 
 
 def seal(seed: bytes, *, game_id: int, number: int) -> bytes:

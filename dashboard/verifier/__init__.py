@@ -1,0 +1,1 @@
+"""What people take away to check rounds by themselves; it imports nothing of Purser."""
