@@ -1,4 +1,5 @@
-"""What is due to the second: held changes are posted when their time comes, and what waited too long lapses.
+"""What is due to the second: held changes are posted when their time comes; what waited too long lapses, and
+bonuses that were not cleared in time expire.
 
 A loop of its own beside the queue, which counts in minutes. Every step is one transaction that begins
 with the lock of one request: a worker that was killed, or two of them, post each change once.
@@ -16,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from dashboard import clock, db, live
 from dashboard.errors import Conflict, Rejected
+from dashboard.jobs import bonuses
 from dashboard.jobs.application import application
 from dashboard.services import change_requests
 from dashboard.services.actors import SYSTEM
@@ -42,7 +44,7 @@ def lapse(now: dt.datetime) -> int:
 
 
 def keep_ticking(stop: threading.Event) -> None:
-    """Do both until `stop` is set. A database that is away is asked again."""
+    """Do all of it until `stop` is set. A database that is away is asked again."""
     lapsed_at = float("-inf")
     with application().app_context():
         while not stop.wait(EVERY_SECONDS):
@@ -51,6 +53,8 @@ def keep_ticking(stop: threading.Event) -> None:
                 if time.monotonic() >= lapsed_at + LAPSE_EVERY_SECONDS:
                     lapsed_at = time.monotonic()
                     lapse(clock.now())
+                    bonuses.expire(clock.now(), should_stop=stop.is_set)
+                    bonuses.begin(clock.now())
             except DBAPIError:
                 _log.exception("ticking")
 

@@ -39,6 +39,7 @@ __all__ = [
     "grant",
     "move",
     "post",
+    "with_room",
 ]
 
 
@@ -208,6 +209,15 @@ def activate_queued(
     )
 
 
+def with_room(session: Session, *, limit: int) -> list[tuple[int, int, str]]:
+    """Balances whose queue could move up, by (operator, player, currency).
+
+    Their operator allows more than before, or their wallet is active again.
+    """
+    rows = session.execute(_WITH_ROOM, {"limit": limit})
+    return [(row.operator_id, row.player_id, row.currency) for row in rows]
+
+
 def move(session: Session, changes: Sequence[Dated]) -> list[Entry]:
     """Post what moves with the grants. Raises RuntimeError, which rolls back, unless all of it was posted."""
     entries = balances.post_many(session, changes, with_alerts=False)
@@ -254,13 +264,9 @@ JOIN unnest(CAST(:players AS bigint[]), CAST(:currencies AS text[])) AS n(player
 WHERE b.state = 'queued'
 """)
 
-# The oldest of each queue, where there is room. A grant that is spent, with no stake under way, takes none:
+# A queued grant `b` can begin where there is room. One that is spent, with no stake under way, takes none:
 # it can only be given something again by the correction of a result.
-_NEXT = text("""
-SELECT DISTINCT ON (b.player_id, b.currency) b.player_id, b.currency, b.id, b.amount, b.reason
-FROM bonuses b
-JOIN unnest(CAST(:players AS bigint[]), CAST(:currencies AS text[])) AS n(player_id, currency)
-  ON n.player_id = b.player_id AND n.currency = b.currency
+_HAS_ROOM = """
 JOIN wallets w ON w.player_id = b.player_id
 JOIN operators o ON o.id = b.operator_id
 WHERE b.state = 'queued' AND w.status = 'active'
@@ -270,7 +276,17 @@ WHERE b.state = 'queued' AND w.status = 'active'
       AND (a.remaining > 0 OR EXISTS (
         SELECT FROM bonus_stakes s JOIN bets t ON t.player_id = s.player_id AND t.id = s.bet_id
         WHERE s.player_id = a.player_id AND s.bonus_id = a.id AND t.state = 'pending'))))
+"""
+_NEXT = text(f"""
+SELECT DISTINCT ON (b.player_id, b.currency) b.player_id, b.currency, b.id, b.amount, b.reason
+FROM bonuses b
+JOIN unnest(CAST(:players AS bigint[]), CAST(:currencies AS text[])) AS n(player_id, currency)
+  ON n.player_id = b.player_id AND n.currency = b.currency
+{_HAS_ROOM}
 ORDER BY b.player_id, b.currency, b.id
+""")
+_WITH_ROOM = text(f"""
+SELECT DISTINCT b.operator_id, b.player_id, b.currency FROM bonuses b {_HAS_ROOM} LIMIT :limit
 """)
 _BEGIN = text("""
 UPDATE bonuses b SET state = 'active', remaining = b.amount, activated_at = :now,
