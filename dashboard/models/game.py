@@ -343,6 +343,8 @@ class Bet(Base):
         ForeignKeyConstraint(
             ["player_id", "currency", "settlement_sequence"],
             ["wallet_entries.player_id", "wallet_entries.currency", "wallet_entries.sequence"],
+            deferrable=True,
+            initially="DEFERRED",  # a settlement decides the bets first, and then writes their entry
         ),
         ForeignKeyConstraint(
             ["round_id", "operator_id", "currency"], ["rounds.id", "rounds.operator_id", "rounds.currency"]

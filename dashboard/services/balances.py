@@ -6,6 +6,7 @@ project writes balances or entries. What is typed by hand comes here through `ch
 """
 
 import datetime as dt
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -48,8 +49,11 @@ __all__ = [
     "examine",
     "examine_reversal",
     "examine_transfer",
+    "fingerprint_of",
     "post",
+    "post_corrections",
     "post_many",
+    "post_selected",
     "reverse",
     "transfer",
 ]
@@ -172,11 +176,16 @@ def examine(
     now: dt.datetime,
     seen_version: int | None = None,
     reserved: Reserved | None = None,
+    locked: Located | None = None,
 ) -> Examined:
-    """Lock and judge one change without posting it. Raises NotFound, StaleBalance, KeyReused."""
-    locked = standings.lock(
-        session, player_id=request.player_id, currency=request.currency, actor=actor, now=now
-    )
+    """Lock and judge one change without posting it. Raises NotFound, StaleBalance, KeyReused.
+
+    `locked` is the balance, where the caller has locked it already.
+    """
+    if locked is None:
+        locked = standings.lock(
+            session, player_id=request.player_id, currency=request.currency, actor=actor, now=now
+        )
     if reserved is not None and reserved.amount:
         locked = standings.reserve(session, request.player_id, locked, -reserved.amount)
     past = _recall(session, request, locked, now, reserved)
@@ -337,6 +346,40 @@ def post_many(session: Session, changes: Sequence[Dated], *, with_alerts: bool) 
         ]
         alerts.apply(session, placed)
     return entries
+
+
+def post_selected(
+    session: Session, selected: str, parameters: Mapping[str, object], *, change_type: ChangeType
+) -> int:
+    """Post what a SELECT of ours says, judged elsewhere; how many entries that made.
+
+    For settlement, which moves by the hundred thousand what the rules never refuse. The SELECT returns
+    the columns of a Posting, at most one row per balance; the balances must be locked in their order.
+    """
+    return journal.append_selected(session, selected, parameters, change_type=change_type)
+
+
+def post_corrections(
+    session: Session,
+    corrections: Sequence[tuple[Request, Located, Any | None]],
+    *,
+    actor: Actor,
+    now: dt.datetime,
+) -> list[Entry]:
+    """Post what puts earlier entries right, which no rule refuses: at most one per locked balance.
+
+    Each comes with where its balance stands and, for a reversal, with the entry that it reverses.
+    """
+    postings = [
+        _posting(request, located, actor=actor, now=now, score=None, original=original)
+        for request, located, original in corrections
+    ]
+    return journal.append(session, postings)
+
+
+def fingerprint_of(key: str) -> bytes:
+    """The fingerprint of entries that are posted in sets: their key says all that was asked for."""
+    return hashlib.sha256(key.encode()).digest()
 
 
 _ORIGINAL = text("""

@@ -5,11 +5,12 @@ must be locked by the caller's transaction, and everything must have been judged
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any, get_type_hints
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
 from dashboard import metrics
@@ -84,11 +85,12 @@ _WHILE_MOVING = {
     "bonus_after": "b.bonus + p.bonus_delta",
 }
 
-_APPEND = text(f"""
-WITH posting AS (
+_GIVEN = f"""
   SELECT * FROM unnest({", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in _COLUMNS)})
     AS p({", ".join(name for name, _ in _COLUMNS)})
-), moved AS (
+"""
+_MOVED = f"""
+moved AS (
   UPDATE balances b SET
     real = b.real + p.real_delta,
     bonus = b.bonus + p.bonus_delta,
@@ -111,6 +113,8 @@ WITH posting AS (
   WHERE b.player_id = p.player_id AND b.currency = p.currency
   RETURNING p.*, b.operator_id, b.version AS sequence, b.real AS real_after, b.bonus AS bonus_after, b.head
 )
+"""
+_WRITE = """
 INSERT INTO wallet_entries (
   player_id, currency, sequence, operator_id, change_type, contra_account, real_delta, bonus_delta,
   real_after, bonus_after, reason, performed_by, agent_id, reference, idempotency_key, fingerprint,
@@ -120,8 +124,8 @@ SELECT
   real_after, bonus_after, reason, performed_by, agent_id, reference, idempotency_key, fingerprint,
   reverses, metadata, risk_score, created_at, head
 FROM moved
-RETURNING {", ".join(_ENTRY_COLUMNS)}
-""")
+"""
+_APPEND = text(f"WITH posting AS ({_GIVEN}), {_MOVED} {_WRITE} RETURNING {', '.join(_ENTRY_COLUMNS)}")
 
 
 def append(session: Session, postings: Sequence[Posting]) -> list[Entry]:
@@ -135,3 +139,27 @@ def append(session: Session, postings: Sequence[Posting]) -> list[Entry]:
         raise RuntimeError(f"{len(postings)} postings made {len(entries)} entries")
     metrics.note(session, "entry", [entry.change_type for entry in entries])
     return entries
+
+
+@lru_cache
+def _appending(selected: str) -> TextClause:
+    columns = ", ".join(f"CAST({name} AS {kind}) AS {name}" for name, kind in _COLUMNS)
+    return text(f"""
+        WITH posting AS (SELECT {columns} FROM ({selected}) AS selected),
+        {_MOVED}, written AS ({_WRITE} RETURNING 1)
+        SELECT (SELECT count(*) FROM posting) AS wanted, (SELECT count(*) FROM written) AS written
+    """)
+
+
+def append_selected(
+    session: Session, selected: str, parameters: Mapping[str, object], *, change_type: str
+) -> int:
+    """The same for postings that a SELECT of ours returns, in columns named as those of Posting; how many.
+
+    What moves by the hundred thousand never comes into this process. Raises as `append` does.
+    """
+    row = session.execute(_appending(selected), parameters).one()
+    if row.written != row.wanted:
+        raise RuntimeError(f"{row.wanted} postings made {row.written} entries")
+    metrics.note(session, "entry", [change_type] * row.written)
+    return int(row.written)

@@ -80,18 +80,22 @@ class Past:
     waiting: Waiting | None
 
 
-_FROM_BALANCE = """
-SELECT b.operator_id, o.timezone, w.status, p.agent_id, b.real, b.bonus, b.pending, b.largest,
+COLUMNS = """
+       b.operator_id, o.timezone, w.status, p.agent_id, b.real, b.bonus, b.pending, b.largest,
        o.undo_seconds, b.active_hours, b.version,
        b.currency, w.vip_level, r.min_balance, r.max_balance, r.daily_limit, r.weekly_limit,
        r.warning_threshold, r.critical_threshold, r.drop_percent, r.approval_threshold,
        r.version AS rule_version, b.player_id
+"""
+"""What `located_from` asks of a row, for statements that lock more than a balance."""
+TABLES = """
 FROM balances b
 JOIN wallets w ON w.player_id = b.player_id
 JOIN players p ON p.id = b.player_id
 JOIN operators o ON o.id = b.operator_id
 LEFT JOIN vip_rules r ON r.operator_id = b.operator_id AND r.level = w.vip_level AND r.currency = b.currency
 """
+_FROM_BALANCE = f"SELECT {COLUMNS} {TABLES}"
 _ONE = "WHERE b.player_id = :p AND b.currency = :c"
 _MANY = """
 JOIN unnest(CAST(:players AS bigint[]), CAST(:currencies AS text[])) AS n(player_id, currency)
@@ -187,7 +191,7 @@ def lock_many(
     parameters = {"players": [player_id for player_id, _ in keys], "currencies": [code for _, code in keys]}
     session.execute(_ENSURE_MANY, {**parameters, "now": now})
     located = {
-        (row.player_id, row.currency): _located(row) for row in session.execute(_LOCK_MANY, parameters)
+        (row.player_id, row.currency): located_from(row) for row in session.execute(_LOCK_MANY, parameters)
     }
     if len(located) != len(set(keys)):
         raise NotFound("There is no wallet for some of these players.")
@@ -271,10 +275,10 @@ def _locate(
     session: Session, statement: TextClause, player_id: int, currency: str, actor: Actor
 ) -> Located | None:
     row = session.execute(statement, {"p": player_id, "c": currency}).one_or_none()
-    return _located(row) if row is not None and actor.serves(row.operator_id) else None
+    return located_from(row) if row is not None and actor.serves(row.operator_id) else None
 
 
-def _located(row: Row[Any]) -> Located:
+def located_from(row: Row[Any]) -> Located:
     rule = None
     if row.rule_version is not None:
         rule = vip.Rule(
