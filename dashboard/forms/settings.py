@@ -4,11 +4,11 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from wtforms import BooleanField, IntegerField, RadioField, StringField
-from wtforms.validators import InputRequired, Length, NumberRange, ValidationError
+from wtforms.validators import InputRequired, Length, NumberRange, Optional, ValidationError
 
 from dashboard.forms.base import AmountField, DeskForm
 from dashboard.forms.filters import choice
-from dashboard.models.operator import MoneyMode
+from dashboard.models.operator import MoneyMode, StakeOrder, WageringCounts
 from dashboard.services import operators
 
 REASON_LENGTH_MAX = 200
@@ -56,6 +56,39 @@ class OperatorForm(DeskForm):
         render_kw={"inputmode": "numeric", "autocomplete": "off"},
     )
     second_factor_required = BooleanField("Staff must sign in with a second factor")
+    stake_order = RadioField(
+        "Stakes take",
+        choices=[choice(StakeOrder.REAL_FIRST, "Real first"), choice(StakeOrder.BONUS_FIRST, "Bonus first")],
+        validators=[InputRequired("Choose which money a stake takes first.")],
+    )
+    wagering_counts = RadioField(
+        "Wagering counts",
+        choices=[
+            choice(WageringCounts.BONUS, "The bonus part"),
+            choice(WageringCounts.WHOLE, "The whole stake"),
+        ],
+        validators=[InputRequired("Choose how much of a stake counts.")],
+    )
+    active_bonuses_max = IntegerField(
+        "Active bonuses at most",
+        validators=[
+            Optional(),
+            NumberRange(
+                1,
+                operators.ACTIVE_BONUSES_MAX,
+                message=f"Between 1 and {operators.ACTIVE_BONUSES_MAX}, or empty for all.",
+            ),
+        ],
+        render_kw={"inputmode": "numeric", "autocomplete": "off"},
+    )
+    xp_per_unit = IntegerField(
+        "Experience per unit",
+        validators=[
+            InputRequired("Enter a number; 0 for none."),
+            NumberRange(0, operators.XP_PER_UNIT_MAX, message=f"Between 0 and {operators.XP_PER_UNIT_MAX}."),
+        ],
+        render_kw={"inputmode": "numeric", "autocomplete": "off"},
+    )
     reason = reason_field()
 
     def validate_timezone(self, field: Any) -> None:
@@ -71,6 +104,10 @@ class OperatorForm(DeskForm):
             money=self.money.data or "",
             undo_seconds=self.undo_seconds.data or 0,
             second_factor_required=bool(self.second_factor_required.data),
+            stake_order=self.stake_order.data or "",
+            wagering_counts=self.wagering_counts.data or "",
+            active_bonuses_max=self.active_bonuses_max.data,
+            xp_per_unit=self.xp_per_unit.data or 0,
         )
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, aliased
 from dashboard.errors import NotFound
 from dashboard.models import Login, Operator, SettingRequest, VipRuleVersion
 from dashboard.models.change_request import SettingKind
-from dashboard.services.operators import Settings
+from dashboard.services.operators import SETTINGS, Settings
 from dashboard.services.vip_rules import Figures
 
 LATEST = 50
@@ -64,16 +64,8 @@ class SettingRow:
 
 def get_settings(session: Session, *, operator_id: int) -> Settings:
     """The operator's settings."""
-    row = session.execute(
-        select(
-            Operator.name,
-            Operator.timezone,
-            Operator.money,
-            Operator.undo_seconds,
-            Operator.second_factor_required,
-        ).filter_by(id=operator_id)
-    ).one()
-    return Settings(*row)
+    wanted = select(*(getattr(Operator, name) for name in SETTINGS)).filter_by(id=operator_id)
+    return Settings(*session.execute(wanted).one())
 
 
 def list_allowances(session: Session, *, operator_id: int, login_id: int) -> list[AllowanceRow]:

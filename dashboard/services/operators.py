@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from zoneinfo import available_timezones
 
 from sqlalchemy import insert, select, update
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from dashboard import money
 from dashboard.errors import Conflict, Rejected
-from dashboard.models.operator import MoneyMode, Operator
+from dashboard.models.operator import MoneyMode, Operator, StakeOrder, WageringCounts
 from dashboard.models.vip import Level, VipLevel, VipRule, VipRuleVersion
 from dashboard.services import rule_set_rows, staff_log
 from dashboard.services.actors import Actor
@@ -20,6 +20,8 @@ WEEKS_PER_DAY_LIMIT = 4
 """The weekly limit is this many daily limits: the ratio of the original table's diamond row."""
 DROP_PERCENT = 50
 UNDO_SECONDS_MAX = 300
+ACTIVE_BONUSES_MAX = 1000
+XP_PER_UNIT_MAX = 1000
 APPROVAL_THRESHOLD = 500
 """In whole units; what New Jersey asks a supervisor to review."""
 
@@ -123,6 +125,17 @@ class Settings:
     """`play` or `real`."""
     undo_seconds: int
     second_factor_required: bool
+    stake_order: str
+    """`real_first` or `bonus_first`: which money a stake takes first."""
+    wagering_counts: str
+    """`bonus` or `whole`: how much of a stake counts toward a bonus's wagering."""
+    active_bonuses_max: int | None
+    """How many bonuses of one balance may be active at once, the others queueing; None: all."""
+    xp_per_unit: int
+    """Experience for each whole unit of real stake in the home currency."""
+
+
+SETTINGS = tuple(field.name for field in fields(Settings))
 
 
 def lock_settings(session: Session, *, operator_id: int) -> Settings:
@@ -141,6 +154,7 @@ def edit(session: Session, *, settings: Settings, actor: Actor, now: dt.datetime
         raise Rejected("Choose play or real money.", field="money")
     if not 0 <= settings.undo_seconds <= UNDO_SECONDS_MAX:
         raise Rejected(f"Between 0 and {UNDO_SECONDS_MAX} seconds.", field="undo_seconds")
+    _check_bonuses(settings)
     before = asdict(lock_settings(session, operator_id=actor.operator_id))
     after = asdict(settings)
     session.execute(update(Operator).filter_by(id=actor.operator_id).values(**after))
@@ -148,13 +162,18 @@ def edit(session: Session, *, settings: Settings, actor: Actor, now: dt.datetime
     staff_log.record(session, actor, "operator.edited", details=changed, now=now)
 
 
-_SETTINGS = select(
-    Operator.name,
-    Operator.timezone,
-    Operator.money,
-    Operator.undo_seconds,
-    Operator.second_factor_required,
-)
+def _check_bonuses(settings: Settings) -> None:
+    if settings.stake_order not in set(StakeOrder):
+        raise Rejected("Choose which money a stake takes first.", field="stake_order")
+    if settings.wagering_counts not in set(WageringCounts):
+        raise Rejected("Choose how much of a stake counts.", field="wagering_counts")
+    if settings.active_bonuses_max is not None and not 1 <= settings.active_bonuses_max <= ACTIVE_BONUSES_MAX:
+        raise Rejected(f"Between 1 and {ACTIVE_BONUSES_MAX}, or empty for all.", field="active_bonuses_max")
+    if not 0 <= settings.xp_per_unit <= XP_PER_UNIT_MAX:
+        raise Rejected(f"Between 0 and {XP_PER_UNIT_MAX}.", field="xp_per_unit")
+
+
+_SETTINGS = select(*(getattr(Operator, name) for name in SETTINGS))
 
 
 def _figures(level: Level, currency: str, defaults: Defaults) -> dict[str, int]:

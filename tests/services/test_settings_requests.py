@@ -28,7 +28,17 @@ FIGURES = Figures(
     drop_percent=50,
     approval_threshold=500_00,
 )
-SETTINGS = operators.Settings("Harbour Games", "Europe/Malta", "play", 0, second_factor_required=False)
+SETTINGS = operators.Settings(
+    name="Harbour Games",
+    timezone="Europe/Malta",
+    money="play",
+    undo_seconds=0,
+    second_factor_required=False,
+    stake_order="real_first",
+    wagering_counts="bonus",
+    active_bonuses_max=None,
+    xp_per_unit=1,
+)
 
 
 @dataclass(frozen=True)

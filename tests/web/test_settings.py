@@ -16,6 +16,10 @@ SETTINGS = {
     "timezone": "Europe/Malta",
     "money": "play",
     "undo_seconds": "30",
+    "stake_order": "real_first",
+    "wagering_counts": "bonus",
+    "active_bonuses_max": "",
+    "xp_per_unit": "1",
     "reason": "",
 }
 
@@ -68,6 +72,8 @@ def test_a_sole_admin_puts_settings_in_force(desk: Desk, admin: Browser) -> None
         ("undo_seconds", "301", "Between 0 and 300"),
         ("undo_seconds", "-1", "Between 0 and 300"),
         ("undo_seconds", "soon", "valid integer"),
+        ("active_bonuses_max", "0", "Between 1 and 1000, or empty for all"),
+        ("xp_per_unit", "1001", "Between 0 and 1000"),
     ],
 )
 def test_what_is_wrong_is_said_at_its_place(
@@ -80,6 +86,23 @@ def test_what_is_wrong_is_said_at_its_place(
     assert said in page.by_id(f"{field}-error").text
     assert page.by_id(field)["value"] == value
     assert undo_seconds(desk) == 0
+
+
+def test_how_bonuses_are_played_is_a_setting(desk: Desk, admin: Browser) -> None:
+    wanted = {
+        "stake_order": "bonus_first",
+        "wagering_counts": "whole",
+        "active_bonuses_max": "2",
+        "xp_per_unit": "3",
+    }
+
+    assert admin.post("/settings", {**SETTINGS, **wanted}).status_code == 303
+
+    columns = [getattr(Operator, name) for name in wanted]
+    kept = desk.read(lambda session: session.execute(select(*columns)).one())
+    assert tuple(kept) == ("bonus_first", "whole", 2, 3)
+    assert admin.page("/settings").by_id("active_bonuses_max")["value"] == "2"
+    assert admin.post("/settings", {**SETTINGS, "stake_order": "anything"}).status_code == 422
 
 
 def test_with_two_admins_the_other_one_decides(desk: Desk, admin: Browser, second: Browser) -> None:
