@@ -46,6 +46,7 @@ def application() -> Iterator[Flask]:
             try:
                 yield app
             finally:
+                app.extensions["live"].close()
                 db.alchemy.engine.dispose()  # before the server goes, and for whoever runs many commands
 
 

@@ -30,6 +30,7 @@ class LazyGroup(click.Group):
         "verify": "Prove every chain, balance and anchor.",
         "anchor": "Take an anchor now.",
         "fairness": "Deal automatic rounds and count their cards.",
+        "simulate": "Play rounds with simulated players, at full speed.",
         "routes": "List routes with the permission that each needs.",
         "bench": "Measure one of our claims against its baseline.",
         "shots": "Take a screenshot of every page.",

@@ -32,14 +32,18 @@ def queue() -> procrastinate.App:
 def work() -> None:
     """Do what is due and what is asked for, until SIGINT or SIGTERM."""
     # The queue is also read by commands that need none of this.
-    from dashboard.jobs import bulk_work, ticking  # noqa: PLC0415
+    from dashboard.jobs import bulk_work, playing, ticking  # noqa: PLC0415
     from dashboard.jobs.application import application  # noqa: PLC0415
 
     with application().app_context():
         bulk_work.take_up()
     stop = threading.Event()
-    ticker = threading.Thread(target=ticking.keep_ticking, args=(stop,), name="ticking")
-    ticker.start()
+    loops = [
+        threading.Thread(target=loop, args=(stop,), name=loop.__name__)
+        for loop in (ticking.keep_ticking, playing.keep_playing, playing.keep_settling)
+    ]
+    for loop in loops:
+        loop.start()
     try:
         queue().run_worker(
             name="purser",
@@ -49,4 +53,5 @@ def work() -> None:
         )
     finally:
         stop.set()
-        ticker.join(_GRACE_SECONDS)
+        for loop in loops:
+            loop.join(_GRACE_SECONDS)

@@ -7,6 +7,7 @@ than lies on the table.
 
 import datetime as dt
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -15,13 +16,22 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from dashboard.errors import Conflict, NotFound, Rejected
-from dashboard.models.game import Dealing, GameState, RoundState, RuleSetState
+from dashboard.models.game import Dealing, GameState, RoundState, RuleSetState, Side
 from dashboard.services import andar_bahar, fairness, games, rule_sets, staff_log
 from dashboard.services.actors import Actor
 from dashboard.services.andar_bahar import Deal
 from dashboard.services.rule_sets import Rules
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a round is."""
+
+    state: RoundState
+    stage: int
+    winner: Side | None
 
 
 class Transact(Protocol):
@@ -93,6 +103,7 @@ WHERE id = :id AND state = :state AND stage = :stage AND winner IS NULL
   AND joker = :joker AND cards = CAST(:before AS smallint[])
 RETURNING id
 """)
+_PLAYERS = text("SELECT DISTINCT player_id FROM bets WHERE round_id = :id")
 _DUE = text("""
 SELECT id FROM rounds r
 WHERE state = 'betting'
@@ -231,6 +242,18 @@ def lock(session: Session, *, round_id: int, actor: Actor, now: dt.datetime) -> 
     _step(session, _LOCK, parameters, expected="still taking bets, or was closed by somebody else")
     session.execute(_TOTALS, {"id": round_id})
     _log(session, "round.locked", row, details={"stage": row.stage}, actor=actor, now=now)
+
+
+def standing(session: Session, *, round_id: int, actor: Actor) -> Standing:
+    """How far the round is at this moment. Raises NotFound."""
+    row = _look(session, round_id, actor)
+    return Standing(RoundState(row.state), row.stage, Side(row.winner) if row.winner else None)
+
+
+def who_played(session: Session, round_id: int) -> tuple[int, int, list[int]]:
+    """The round's operator, its game, and the players who bet on it: whom to tell of its end."""
+    row = session.execute(_LOOK, {"id": round_id}).one()
+    return row.operator_id, row.game_id, list(session.scalars(_PLAYERS, {"id": round_id}))
 
 
 def due_to_lock(session: Session, *, limit: int = 100) -> list[int]:
