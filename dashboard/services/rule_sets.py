@@ -243,8 +243,8 @@ class Rules:
 
     def _edges_of(self, selection: str, stage: int) -> Iterable[Edge]:
         if selection in SIDE_BETS:
-            pays, chance = dict(self.side_bets)[selection], _chance(selection)
-            return [Edge(selection, stage, None, 1 - chance * (1 + pays))]
+            pays = dict(self.side_bets)[selection]
+            return [Edge(selection, stage, None, 1 - chance(selection) * (1 + pays))]
         side, roles = Side(selection), self._roles(Side(selection))
         by_role = {is_first: self._side_edge(side, stage, is_first) for is_first in roles}
         if len(roles) == 1:
@@ -298,9 +298,18 @@ def high(rules: Rules) -> tuple[Edge, ...]:
     return tuple(edge for edge in rules.edges() if edge.is_high)
 
 
-def pays_field(stage: int, after: int, key: str) -> str:
-    """What a form calls the ratio of one row; an error names it so."""
-    return f"pays-{stage}-{after}-{key}"
+def chance(selection: str) -> Fraction:
+    """How likely it is that a side bet comes true."""
+    if selection in MARKETS["colour"]:
+        return Fraction(1, 2)
+    if selection in MARKETS["suit"]:
+        return Fraction(1, 4)
+    return sum((andar_bahar.probability(length) for length in _lengths(selection)), Fraction(0))
+
+
+def pays_field(stage: int, after: int, column: int) -> str:
+    """What a form calls one ratio of the pay table, in its column 0 or 1; an error names it so."""
+    return f"pays-{stage}-{after}-{column}"
 
 
 def side_field(selection: str) -> str:
@@ -373,8 +382,8 @@ def _refuse_rows(rules: Rules) -> None:
     if len(found) != len(wanted) or set(found) != wanted:
         raise Rejected("The pay table needs one row for each stage and each period from it on.", field="pays")
     for row in rules.pays:
-        for key, ratio in zip(KEYS[rules.pays_by], row.ratios, strict=True):
-            _refuse_ratio(ratio, pays_field(row.stage, row.after, key), least=Fraction(0))
+        for column, ratio in enumerate(row.ratios):
+            _refuse_ratio(ratio, pays_field(row.stage, row.after, column), least=Fraction(0))
 
 
 def _refuse_ratio(ratio: Fraction, field: str, *, least: Fraction) -> None:
@@ -392,14 +401,6 @@ def _comes_true(selection: str, joker: int, cards_dealt: int) -> bool:
     return cards_dealt in _lengths(selection)
 
 
-def _chance(selection: str) -> Fraction:
-    if selection in MARKETS["colour"]:
-        return Fraction(1, 2)
-    if selection in MARKETS["suit"]:
-        return Fraction(1, 4)
-    return sum((andar_bahar.probability(length) for length in _lengths(selection)), Fraction(0))
-
-
 def _lengths(selection: str) -> range:
     least, most = selection.split("-")
     return range(int(least), int(most) + 1)
@@ -413,7 +414,7 @@ def _pays(given: Any, keys: tuple[str, str]) -> Pays:
     if not isinstance(given, dict) or set(given) != {"stage", "after", *keys}:
         raise Rejected(f"A row of the pay table holds stage, after, {keys[0]} and {keys[1]}.", field="pays")
     stage, after = _whole(given["stage"], "pays"), _whole(given["after"], "pays")
-    left, right = (_ratio(given[key], pays_field(stage, after, key)) for key in keys)
+    left, right = (_ratio(given[key], pays_field(stage, after, column)) for column, key in enumerate(keys))
     return Pays(stage, after, (left, right))
 
 
