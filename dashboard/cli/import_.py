@@ -1,25 +1,19 @@
-"""`import`: bring in journals from elsewhere."""
+"""`import`: bring in journals and wallets from elsewhere."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from dashboard import clock, database, db
+from dashboard.cli import import_legacy, import_progress
 from dashboard.services.imports import entries as imports
 from dashboard.services.imports import mapping as mappings
-
-_PLAIN_EVERY = 5000
-"""Without a terminal there is a line every so many rows."""
 
 
 @click.group()
 def command() -> None:
-    """Bring in journals from elsewhere. docs/import.md tells how to describe one."""
+    """Bring in journals (docs/import.md) and old wallets (docs/moving-in.md) from elsewhere."""
 
 
 @command.command()
@@ -37,7 +31,7 @@ def command() -> None:
 def entries(file: Path, mapping_file: Path, operator: str, dry_run: bool, as_json: bool) -> None:
     """Bring in the rows of FILE, a CSV or CSV.gz; exit 1 if any is refused or does not reconcile."""
     mapping = mappings.read(mapping_file)
-    with database.application(), _progress() as progress:
+    with database.application(), import_progress.shown("rows") as progress:
         report = imports.run(
             db.transact,
             file=file,
@@ -52,26 +46,4 @@ def entries(file: Path, mapping_file: Path, operator: str, dry_run: bool, as_jso
         raise click.exceptions.Exit(1)
 
 
-@contextmanager
-def _progress() -> Iterator[imports.Progress]:
-    """A bar on a terminal, a line now and then elsewhere; on standard error, beside the report."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _tell
-        return
-    columns = (TextColumn("Importing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("rows", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-class _Told:
-    """How far the last plain line was."""
-
-    rows = 0
-
-
-def _tell(done: int, total: int) -> None:
-    if done == total or done - _Told.rows >= _PLAIN_EVERY:
-        _Told.rows = done
-        click.echo(f"{done:,} of {total:,} rows", err=True)
+command.add_command(import_legacy.command)

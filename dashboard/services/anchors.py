@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Row, insert, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
 from dashboard import models
+from dashboard.db import is_lock_held
 from dashboard.errors import Conflict, PurserError
 from dashboard.services import chain, wording
 from dashboard.services.findings import CAP, Check, Found
@@ -33,6 +34,9 @@ _WRITING_SECONDS = 60
 # Everything must be of one instant: three statements read the heads.
 _ONE_INSTANT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 _PATIENCE = text("SELECT set_config('statement_timeout', '0', true)")
+# A lock takes no snapshot: whoever waits for it, or is refused it, has not looked at any head yet.
+_ANNOUNCE = text("LOCK TABLE anchors IN ROW EXCLUSIVE MODE NOWAIT")
+_HOLD_OFF = text("LOCK TABLE anchors IN SHARE ROW EXCLUSIVE MODE")
 
 _MOVED = """
 FROM balances b
@@ -163,6 +167,12 @@ def take(session: Session, *, now: dt.datetime, key: bytes) -> Anchor:
     after the commit. Raises Conflict when another anchor is being taken at the same time.
     """
     session.execute(_ONE_INSTANT)
+    try:
+        session.execute(_ANNOUNCE)
+    except OperationalError as error:
+        if not is_lock_held(error):
+            raise
+        raise Conflict("What moved in is being taken back right now: no anchor can be taken.") from error
     session.execute(_PATIENCE)
     if not session.execute(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": _LOCK}).scalar_one():
         raise Conflict("Another anchor is being taken right now.")
@@ -194,6 +204,14 @@ def take(session: Session, *, now: dt.datetime, key: bytes) -> Anchor:
         root_before=root_before,
         seal_before=seal_before,
     )
+
+
+def hold_off(session: Session) -> None:
+    """Let no anchor be taken until the caller's transaction ends; waits for one that is being taken.
+
+    For whoever removes journals, as the owner of the tables.
+    """
+    session.execute(_HOLD_OFF)
 
 
 def write_missing(session: Session, *, folder: Path) -> int:

@@ -5,7 +5,7 @@ import gzip
 import hashlib
 import io
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ _GZIP_MAGIC = b"\x1f\x8b"
 
 
 class Unreadable(Rejected):
-    """The file cannot be read as the mapping says."""
+    """The file cannot be read as it should be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,27 +39,35 @@ class Source:
     name: str
     digest: str
     """First 16 hexadecimal digits of the SHA-256 of the content, unpacked: a .csv and its .csv.gz are one."""
+    columns: list[str]
     lines: list[Line]
 
 
 def read(path: Path, mapping: JournalMapping) -> Source:
-    """Read the whole file. Raises Unreadable: no such file, not that encoding, or a column is missing."""
+    """Read a journal as its mapping says. Raises as `read_table` does."""
+    return read_table(
+        path, columns=mapping.columns_named(), encoding=mapping.encoding, delimiter=mapping.delimiter
+    )
+
+
+def read_table(
+    path: Path, *, columns: Sequence[str] = (), encoding: str = "utf-8", delimiter: str = ","
+) -> Source:
+    """Read a whole file. Raises Unreadable: not there, not that encoding, or one of `columns` is missing."""
     content = _content(path)
     try:
-        text = content.decode(
-            "utf-8-sig" if mapping.encoding.lower() in {"utf-8", "utf8"} else mapping.encoding
-        )
+        text = content.decode("utf-8-sig" if encoding.lower() in {"utf-8", "utf8"} else encoding)
     except UnicodeDecodeError as error:
         number = content.count(b"\n", 0, error.start) + 1
-        raise Unreadable(f"{path}, line {number}: this is not {mapping.encoding}.") from None
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=mapping.delimiter, strict=True)
+        raise Unreadable(f"{path}, line {number}: this is not {encoding}.") from None
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         header = next(reader, [])
-        _require(mapping.columns_named(), header, path)
+        _require(columns, header, path)
         lines = list(_lines(reader, header))
     except csv.Error as error:
         raise Unreadable(f"{path}, line {reader.line_num}: {error}.") from None
-    return Source(path.name, hashlib.sha256(content).hexdigest()[:16], lines)
+    return Source(path.name, hashlib.sha256(content).hexdigest()[:16], header, lines)
 
 
 def _content(path: Path) -> bytes:
@@ -72,7 +80,7 @@ def _content(path: Path) -> bytes:
         raise Unreadable(f"{path} cannot be read: {error.strerror}.") from None
 
 
-def _require(wanted: list[str], header: list[str], path: Path) -> None:
+def _require(wanted: Sequence[str], header: list[str], path: Path) -> None:
     missing = [name for name in wanted if name not in header]
     if missing:
         named = ", ".join(f"“{name}”" for name in missing)
