@@ -205,6 +205,7 @@ SCREENS = (
     Screen("player-filters", "agent", "/players/{player}", press(".filters summary")),
     Screen("player-filtered", "agent", "/players/{player}?change_type=deposit&least=20"),
     Screen("player-none", "agent", "/players/{player}?least=99999999"),
+    Screen("player-bets", "agent", "/players/{player}?tab=bets"),
     Screen("player-limits", "agent", "/players/{player}?tab=limits"),
     Screen("player-alerts", "agent", "/players/{player}?tab=alerts"),
     Screen("player-notes", "agent", "/players/{player}?tab=notes"),
@@ -281,6 +282,30 @@ SCREENS = (
     Screen("bulk-list", "admin", "/bulk/{list}"),
     Screen("bulk-list-refused", "admin", "/bulk/{list}?show=refused"),
     Screen("bulk-list-none", "admin", "/bulk/{list}?show=waits"),
+    Screen("games", "manager", "/games"),
+    Screen("games-read-only", "auditor", "/games"),
+    Screen("game", "manager", "/games/{game}"),
+    Screen("game-new", "manager", "/games/new"),
+    Screen("game-new-refused", "manager", "/games/new", press("#game-form button[type=submit]"), status=422),
+    Screen("game-edit", "manager", "/games/{game}/edit"),
+    Screen("game-retirement", "manager", "/games/{game}/retirement"),
+    Screen("game-retirement-dialog", "manager", "/games/{game}", open_dialog("a[href$='/retirement']")),
+    Screen("live-round", "manager", "/games/{game}/live"),
+    Screen("live-round-read-only", "auditor", "/games/{game}/live"),
+    Screen("live-table", "manager", "/games/{table}/live"),
+    Screen("rounds", "manager", "/rounds"),
+    Screen("rounds-filtered", "agent", "/rounds?winner=bahar&state=settled"),
+    Screen("rounds-none", "agent", "/rounds?since=2999-01-01"),
+    Screen("round", "manager", "/rounds/{round}"),
+    Screen("round-by-hand", "auditor", "/rounds/{dealt}"),
+    Screen("round-void", "manager", "/rounds/{round}/void"),
+    Screen("round-void-dialog", "manager", "/rounds/{round}", open_dialog("a[href$='/void']")),
+    Screen("round-correction", "manager", "/rounds/{dealt}/correction"),
+    Screen("round-correction-dialog", "manager", "/rounds/{dealt}", open_dialog("a[href$='/correction']")),
+    Screen("verify", "agent", "/rounds/{round}/verify"),
+    Screen("verify-by-hand", "agent", "/rounds/{dealt}/verify"),
+    Screen("fairness", "manager", "/games/fairness"),
+    Screen("fairness-table", "manager", "/games/fairness?game={game}", press(".chart-table summary")),
     Screen("vip-rules", "admin", "/vip-rules"),
     Screen("vip-rule", "admin", "/vip-rules/{currency}/gold"),
     Screen("vip-rule-edit", "admin", "/vip-rules/{currency}/gold/edit"),
@@ -353,6 +378,7 @@ def find_subjects(context: "BrowserContext", url: str) -> dict[str, str]:
     page.goto(f"{url}/staff")
     member = page.locator("#staff tr:has-text('Manager') th a").first.get_attribute("href")
     bulk_list = _checked_list(page, url)
+    games = _games(page, url)
     page.goto(f"{url}/players/{found['player']}")
     entry = page.locator(".entry-link").first.get_attribute("href")
     page.close()
@@ -360,6 +386,7 @@ def find_subjects(context: "BrowserContext", url: str) -> dict[str, str]:
     return {
         **found,
         **requests,
+        **games,
         "member": (member or "").rpartition("/")[2],
         "withdrawal": withdrawal,
         "selection": "&".join(f"alert={key}" for key in keys),
@@ -406,6 +433,64 @@ def _checked_list(page: "Page", url: str) -> str:
     page.locator("#bulk-form button[type=submit]").click()
     page.wait_for_url("**/bulk/*")
     return page.url.rpartition("/")[2]
+
+
+def _games(page: "Page", url: str) -> dict[str, str]:
+    """A game whose decks are shuffled with a settled round, and a table with one that is dealt by hand."""
+    dealt, table = _dealt_table(page, url)
+    page.goto(f"{url}/rounds?state=settled")
+    settled = page.locator("#rounds tr:not(:has-text('by hand')) .lead a")
+    if not settled.count():
+        _new_game(page, url, "Lotus", "automatic")
+        page.goto(f"{page.url}/live")
+        _press_each(page, "#open-round button", "#act-create-closing button", "#act-create-deal button")
+        page.goto(f"{url}/rounds?state=settled")
+    played = _last_part(settled.first.get_attribute("href"))
+    page.goto(f"{url}/rounds/{played}")
+    page.locator(".page-head .back").click()
+    game = page.url.rpartition("game=")[2]
+    return {"game": game, "round": played, "dealt": dealt, "table": table}
+
+
+def _dealt_table(page: "Page", url: str) -> tuple[str, str]:
+    """A settled round that was dealt by hand, and its table, where the next one is half dealt."""
+    page.goto(f"{url}/games")
+    known = page.locator("#games .lead a", has_text="Corner table")
+    if known.count():
+        page.goto(url + (known.first.get_attribute("href") or ""))
+    else:
+        _new_game(page, url, "Corner table", "manual")
+        table = page.url
+        page.goto(f"{table}/live")
+        joker = ("#open-round button", "#pick-5S", "#act-create-betting button", "#act-create-closing button")
+        _press_each(page, *joker, "#pick-KC", "#pick-3D", "#pick-7C", "#pick-5H")
+        _press_each(page, *joker, "#pick-QH", "#pick-2C", "#pick-AS")
+        page.locator("#undo-card").wait_for()
+        page.goto(table)
+    table = _last_part(page.url)
+    page.goto(f"{url}/rounds?state=settled&game={table}")
+    return _last_part(page.locator("#rounds .lead a").first.get_attribute("href")), table
+
+
+def _new_game(page: "Page", url: str, name: str, dealing: str) -> None:
+    page.goto(f"{url}/games/new")
+    page.locator("#name").fill(name)
+    page.locator(f"[name=dealing][value={dealing}]").check(force=True)
+    page.locator("#min_bet").fill("1.00")
+    page.locator("#max_bet").fill("500.00")
+    page.locator("#game-form button[type=submit]").click()
+    page.wait_for_url(lambda address: not address.endswith("/new"))
+
+
+def _press_each(page: "Page", *selectors: str) -> None:
+    """Press one thing after the other, each once what was pressed before has had its effect."""
+    for selector in selectors:
+        page.locator(selector).click()
+        page.locator(f"{selector}:not([aria-disabled])").wait_for(state="detached")
+
+
+def _last_part(address: str | None) -> str:
+    return (address or "").rpartition("/")[2]
 
 
 def _first_player(page: "Page", url: str, *filters: str) -> str:

@@ -20,6 +20,7 @@ from dashboard.views import (
     audit,
     auth,
     bulk,
+    cards,
     converters,
     desk,
     earnings,
@@ -27,12 +28,14 @@ from dashboard.views import (
     errors,
     explain,
     exports,
+    games,
     headers,
     health,
     held,
     links,
     lists,
     live,
+    live_round,
     metrics,
     movements,
     palette,
@@ -40,6 +43,8 @@ from dashboard.views import (
     players,
     presenting,
     reversals,
+    round_acts,
+    rounds,
     saved_views,
     second_factor,
     staff,
@@ -63,6 +68,10 @@ BLUEPRINTS = (
     exports.bp,
     bulk.bp,
     saved_views.bp,
+    games.bp,
+    live_round.bp,
+    rounds.bp,
+    round_acts.bp,
     alerts.bp,
     alert_acts.bp,
     approvals.bp,
@@ -93,6 +102,7 @@ def create_app(**overrides: Any) -> Flask:
     errors.init_app(app)
     presenting.init_app(app)
     lists.init_app(app)
+    cards.init_app(app)
     converters.init_app(app)
     live_updates.init_app(app)
     exports.init_app(app)

@@ -4,7 +4,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from dashboard.errors import NotFound
@@ -135,6 +135,12 @@ def get_round(session: Session, *, operator_id: int, round_id: int) -> RoundRow:
     if row is None:
         raise NotFound("There is no such round.")
     return RoundRow(*row)
+
+
+def database_clock(session: Session) -> dt.datetime:
+    """What the clock says by which betting closes."""
+    now: dt.datetime = session.scalars(select(func.clock_timestamp())).one()
+    return now
 
 
 def list_settlements(session: Session, *, round_id: int) -> list[SettlementRow]:

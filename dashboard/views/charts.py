@@ -4,6 +4,7 @@ The browser loads Plotly's basic bundle, which draws what it does not know as so
 only `scatter`, `bar` and `pie` may stand here. No markup within texts: it would need style attributes.
 """
 
+import datetime as dt
 import json
 from collections.abc import Sequence
 from decimal import Decimal
@@ -17,6 +18,7 @@ from dashboard import money
 from dashboard.clock import Span, local
 from dashboard.queries.alert_figures import TypeFigures
 from dashboard.queries.desk import CashDay
+from dashboard.queries.fairness_figures import Compared
 
 pio.templates.default = "none"  # the theme comes from the page
 
@@ -95,6 +97,99 @@ def alerts_by_day(days: Sequence[Span], figures: Sequence[TypeFigures], *, timez
         ),
     )
     return _script(figure)
+
+
+def rounds_by_length(lengths: Sequence[Compared]) -> Markup:
+    """How many rounds ended after 1, 2, … cards as bars; what is expected as a line, its band around it."""
+    numbers = list(range(1, len(lengths) + 1))
+    return _script(
+        go.Figure(
+            data=[
+                go.Scatter(
+                    x=numbers,
+                    y=[each.low for each in lengths],
+                    mode="lines",
+                    meta="band",
+                    showlegend=False,
+                    hoverinfo="skip",
+                ),
+                go.Scatter(
+                    x=numbers,
+                    y=[each.high for each in lengths],
+                    customdata=[f"{each.low:,.1f} to {each.high:,.1f}" for each in lengths],
+                    name="4 sigma",
+                    mode="lines",
+                    fill="tonexty",
+                    meta="band",
+                    hovertemplate="4 sigma: %{customdata}<extra></extra>",
+                ),
+                go.Bar(
+                    x=numbers,
+                    y=[each.observed for each in lengths],
+                    name="Observed",
+                    meta="bars",
+                    hovertemplate="Observed %{y:,}<extra></extra>",
+                ),
+                go.Scatter(
+                    x=numbers,
+                    y=[each.expected for each in lengths],
+                    name="Exact",
+                    meta="line",
+                    mode="lines",
+                    hovertemplate="Exact %{y:,.1f}<extra></extra>",
+                ),
+            ],
+            layout=_layout(
+                xaxis={"title": "Cards dealt", "dtick": 5, "tick0": 0, "range": [0.2, len(lengths) + 0.8]},
+                yaxis={"tickformat": "~s", "rangemode": "tozero"},
+            ),
+        )
+    )
+
+
+def returns_by_month(months: Sequence[tuple[dt.date, float | None, float | None]]) -> Markup:
+    """What was paid of the stakes, in percent, and what the exact edges say."""
+    names = [month.strftime("%b %Y") for month, _paid, _expected in months]
+    return _script(
+        go.Figure(
+            data=[
+                go.Bar(
+                    x=names,
+                    y=[paid for _month, paid, _expected in months],
+                    name="Paid",
+                    meta="bars",
+                    hovertemplate="Paid %{y:.2f} %<extra></extra>",
+                ),
+                go.Scatter(
+                    x=names,
+                    y=[expected for _month, _paid, expected in months],
+                    name="In theory",
+                    meta="line",
+                    mode="lines+markers",
+                    hovertemplate="In theory %{y:.2f} %<extra></extra>",
+                ),
+            ],
+            layout=_layout(xaxis={"type": "category"}, yaxis={"ticksuffix": " %", "range": _around(months)}),
+        )
+    )
+
+
+def _around(months: Sequence[tuple[dt.date, float | None, float | None]]) -> list[float]:
+    """From a little below the least to a little above the most: what matters is how far they lie apart."""
+    seen = [part for _month, *parts in months for part in parts if part is not None] or [100.0]
+    return [max(0.0, min(seen) - 2), max(seen) + 2]
+
+
+def _layout(xaxis: dict[str, Any], yaxis: dict[str, Any]) -> go.Layout:
+    return go.Layout(
+        bargap=0.28,
+        hovermode="x unified",
+        showlegend=True,
+        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "traceorder": "normal"},
+        margin={"l": 48, "r": 8, "t": 30, "b": 40},
+        xaxis={"fixedrange": True, **xaxis},
+        yaxis={"fixedrange": True, **yaxis},
+    )
 
 
 def _major(minor: int, currency: str) -> float:

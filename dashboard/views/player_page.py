@@ -18,7 +18,9 @@ from dashboard.forms.past import PastForm
 from dashboard.forms.wallets import AdjustmentForm, JournalFilterForm, NoteForm
 from dashboard.models.change_request import RequestState
 from dashboard.models.wallet import WalletStatus
-from dashboard.queries import alerts, journal, notes, players, staff
+from dashboard.queries import alerts, bets, journal, notes, players, staff
+from dashboard.queries.bets import BetRow
+from dashboard.queries.paging import Page
 from dashboard.queries.players import PlayerPage
 from dashboard.services import allowances
 from dashboard.services.allowances import Allowance
@@ -28,7 +30,7 @@ from dashboard.services.submissions import Course, Weighed
 from dashboard.services.vip import LimitUse
 from dashboard.views import access
 
-TABS = ("activity", "limits", "alerts", "notes")
+TABS = ("activity", "bets", "limits", "alerts", "notes")
 
 
 @dataclass(frozen=True)
@@ -216,6 +218,7 @@ def tab_context(
     return {
         "tab": tab,
         "journal": read_journal(session, page) if tab == "activity" else None,
+        "bets": read_bets(session, page) if tab == "bets" else None,
         "alerts": alerts.list_latest_of(session, **scope, now=clock.now()) if tab == "alerts" else [],
         "notes": notes.list_notes(session, **scope) if tab == "notes" else [],
         "note_form": note_form or NoteForm(formdata=None),
@@ -240,6 +243,16 @@ def read_journal(session: Session, page: PlayerPage, *, after: int | None = None
         after=after,
     )
     return Journal(form, entries, form.asked(), balance.version, as_of_form())
+
+
+def read_bets(session: Session, page: PlayerPage) -> Page[BetRow]:
+    """A page of the player's bets, from where the URL goes on."""
+    return bets.page_of_player(
+        session,
+        player_id=page.player.id,
+        currency=page.balance.currency,
+        after=request.args.get("after", ""),
+    )
 
 
 def as_of_form() -> PastForm:

@@ -72,6 +72,18 @@ def show_journal(player_id: int) -> ResponseReturnValue:
         return render_template(template, page=page, journal=journal, coming=after is not None)
 
 
+@bp.get("/<int:player_id>/bets")
+@requires("players:view")
+def show_bets(player_id: int) -> ResponseReturnValue:
+    """More of the player's bets; plainly, the page that holds them."""
+    if not htmx.wants_partial():
+        return player_page.redirect_to_page(player_id, tab="bets")
+    with db.reading() as session:
+        page = player_page.get_page(session, player_id)
+        bets = player_page.read_bets(session, page)
+        return render_template("players/_player_bet_rows.html", page=page, bets=bets)
+
+
 @bp.get("/<int:player_id>/notes")
 @requires("players:view")
 def show_notes(player_id: int) -> ResponseReturnValue:

@@ -19,7 +19,9 @@
     for (const trace of figure.data) {
       const colour = token(trace.meta);
       trace.marker = { color: colour };
-      if (trace.type === "scatter") trace.line = { color: colour, width: 2, shape: "spline", smoothing: 0.4 };
+      const isBand = trace.meta === "band";
+      if (trace.type === "scatter") trace.line = { color: colour, width: isBand ? 0 : 2, shape: "spline", smoothing: 0.4 };
+      if (isBand) trace.fillcolor = colour;
     }
     Object.assign(figure.layout, { font, paper_bgcolor: "transparent", plot_bgcolor: "transparent", autosize: true });
     figure.layout.xaxis = { ...figure.layout.xaxis, ...axis, showgrid: false };

@@ -29,6 +29,9 @@ EXCEPTIONS = {
     "players.show_balance": "a part; as a page it leads to the player",
     "players.show_alerts": "a part; as a page it leads to the player",
     "players.show_journal": "a part; as a page it leads to the player",
+    "players.show_bets": "a part; as a page it leads to the player",
+    "rounds.show_proof": "a file",
+    "rounds.show_script": "a file",
     "players.show_notes": "a part; as a page it leads to the player",
 }
 SUBJECTS = {
@@ -45,6 +48,10 @@ SUBJECTS = {
     "member": "1",
     "request": "/approvals/1/1",
     "decided": "/approvals/1/2",
+    "game": "1",
+    "table": "2",
+    "round": "1",
+    "dealt": "2",
     "withdrawal": "/players/1/withdrawals/1",
 }
 
