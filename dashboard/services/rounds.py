@@ -9,10 +9,9 @@ import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import Row, text
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from dashboard.errors import Conflict, NotFound, Rejected
@@ -34,19 +33,33 @@ class Standing:
     winner: Side | None
 
 
+class _Named(NamedTuple):
+    """Which round it is, as the log names it."""
+
+    operator_id: int
+    game_id: int
+    number: int
+
+
 class Transact(Protocol):
     """`db.transact`."""
 
     def __call__(self, work: Callable[[Session], T]) -> T: ...
 
 
-_RULES_OF = text("SELECT name, state, definition FROM rule_sets WHERE id = :id")
-_LAST_NUMBER = text("SELECT coalesce(max(number), 0) FROM rounds WHERE game_id = :game_id")
-_SCHEDULE = text("""
-INSERT INTO rounds (operator_id, game_id, number, rule_set_id, dealing, currency, public_salt, state,
-                    opened_at, opened_by, commitment, seed_sealed, joker)
-VALUES (:operator_id, :game_id, :number, :rule_set_id, :dealing, :currency, :public_salt, 'scheduled',
-        :now, :who, :commitment, :seed_sealed, :joker)
+_NEXT = text("""
+SELECT s.name, s.state, s.definition,
+       (SELECT coalesce(max(number), 0) + 1 FROM rounds WHERE game_id = :game_id) AS number,
+       EXISTS (SELECT FROM rounds WHERE game_id = :game_id
+         AND state IN ('scheduled', 'betting', 'locked', 'dealing', 'settling')) AS is_played
+FROM rule_sets s WHERE s.id = :rule_set_id
+""")
+_INSERT = text("""
+INSERT INTO rounds (operator_id, game_id, number, rule_set_id, dealing, currency, public_salt, opened_at,
+                    opened_by, commitment, seed_sealed, joker, state, betting_ends_at)
+VALUES (:operator_id, :game_id, :number, :rule_set_id, :dealing, :currency, :public_salt, :now,
+        :who, :commitment, :seed_sealed, :joker, :state,
+        CASE WHEN :state = 'betting' THEN clock_timestamp() + make_interval(secs => :betting_seconds) END)
 RETURNING id
 """)
 _LOOK = text("""
@@ -120,34 +133,7 @@ def schedule(session: Session, *, game_id: int, actor: Actor, now: dt.datetime) 
     rule set hides it. Raises NotFound; Rejected for a rule set that is not active; Conflict for a
     retired game, or while another round is being played.
     """
-    game = games.lock(session, game_id, actor)
-    if game.state == GameState.RETIRED:
-        raise Conflict("This game is retired: it has no more rounds.")
-    rule_set = session.execute(_RULES_OF, {"id": game.rule_set_id}).one()
-    if rule_set.state != RuleSetState.ACTIVE:
-        raise Rejected(f"The rule set {rule_set.name} is not active: give the game another one.")
-    number = session.execute(_LAST_NUMBER, {"game_id": game_id}).scalar_one() + 1
-    new = {
-        "operator_id": game.operator_id,
-        "game_id": game_id,
-        "number": number,
-        "rule_set_id": game.rule_set_id,
-        "dealing": game.dealing,
-        "currency": game.currency,
-        "public_salt": game.public_salt,
-        "who": actor.reference,
-        "now": now,
-        **_deck_of(game, number, rule_sets.read(rule_set.definition)),
-    }
-    try:
-        with session.begin_nested():
-            round_id = session.execute(_SCHEDULE, new).scalar_one()
-    except IntegrityError as error:
-        if "uq_rounds_live" not in str(error.orig):
-            raise
-        raise Conflict("A round of this game is being played already.") from error
-    _log(session, "round.scheduled", _look(session, round_id, actor), actor=actor, now=now)
-    return int(round_id)
+    return _make(session, game_id, actor, now, opens=False)
 
 
 def open(session: Session, *, game_id: int, actor: Actor, now: dt.datetime) -> int:
@@ -156,11 +142,7 @@ def open(session: Session, *, game_id: int, actor: Actor, now: dt.datetime) -> i
     Where staff deal and the joker is shown first, it stays scheduled until `enter_joker` and
     `open_betting`. Raises as `schedule` does.
     """
-    round_id = schedule(session, game_id=game_id, actor=actor, now=now)
-    row = _look(session, round_id, actor)
-    if row.joker is not None or _rules(row).hides_joker:
-        open_betting(session, round_id=round_id, actor=actor, now=now)
-    return round_id
+    return _make(session, game_id, actor, now, opens=True)
 
 
 def enter_joker(session: Session, *, round_id: int, card: int, actor: Actor, now: dt.datetime) -> None:
@@ -315,6 +297,39 @@ def undo_card(session: Session, *, round_id: int, position: int, actor: Actor, n
     return dealt
 
 
+def _make(session: Session, game_id: int, actor: Actor, now: dt.datetime, *, opens: bool) -> int:
+    game = games.lock(session, game_id, actor)
+    if game.state == GameState.RETIRED:
+        raise Conflict("This game is retired: it has no more rounds.")
+    # Behind the game's lock: nobody else makes a round of it now, and the index is the backstop.
+    coming = session.execute(_NEXT, {"game_id": game_id, "rule_set_id": game.rule_set_id}).one()
+    if coming.is_played:
+        raise Conflict("A round of this game is being played already.")
+    if coming.state != RuleSetState.ACTIVE:
+        raise Rejected(f"The rule set {coming.name} is not active: give the game another one.")
+    rules = rule_sets.read(coming.definition)
+    deck = _deck_of(game, coming.number, rules)
+    is_open = opens and (deck["joker"] is not None or rules.hides_joker)
+    new = {
+        "operator_id": game.operator_id,
+        "game_id": game_id,
+        "number": coming.number,
+        "rule_set_id": game.rule_set_id,
+        "dealing": game.dealing,
+        "currency": game.currency,
+        "public_salt": game.public_salt,
+        "who": actor.reference,
+        "now": now,
+        "state": RoundState.BETTING if is_open else RoundState.SCHEDULED,
+        "betting_seconds": game.betting_seconds,
+        **deck,
+    }
+    round_id: int = session.execute(_INSERT, new).scalar_one()
+    made = _Named(game.operator_id, game_id, coming.number)
+    _log(session, "round.opened" if is_open else "round.scheduled", made, actor=actor, now=now)
+    return round_id
+
+
 def _deck_of(game: Row[Any], number: int, rules: Rules) -> dict[str, Any]:
     """What a new round says of its deck: commitment and sealed seed, and the joker where it is shown."""
     if game.dealing == Dealing.MANUAL:
@@ -395,7 +410,7 @@ def _look(session: Session, round_id: int, actor: Actor) -> Row[Any]:
 def _log(
     session: Session,
     action: str,
-    row: Row[Any],
+    row: Row[Any] | _Named,
     *,
     actor: Actor,
     now: dt.datetime,

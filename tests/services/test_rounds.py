@@ -183,12 +183,11 @@ class TestOpening:
 
         logged = session.execute(text("SELECT * FROM staff_log ORDER BY id")).all()
         assert [row.action for row in logged] == [
-            "round.scheduled",
             "round.opened",
             "round.locked",
             "round.dealt",
         ]
-        assert json.loads(logged[2].details) == {"game": game, "round": 1, "stage": 1}
+        assert json.loads(logged[1].details) == {"game": game, "round": 1, "stage": 1}
 
 
 class TestLocking:
