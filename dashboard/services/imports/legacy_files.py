@@ -131,8 +131,6 @@ class Table:
     file: str
     digest: str
     rows: list[Row]
-    broken: list[int]
-    """Lines that have not as many cells as the header."""
     ignored: tuple[str, ...]
     """Columns that are not known: nothing of them is taken over."""
 
@@ -173,7 +171,7 @@ class Tables:
 def read(folder: Path) -> Tables:
     """Read every old table in the folder.
 
-    Raises Unreadable: none is there, one is there twice, or one lacks a column that it must have.
+    Raises Unreadable: none is there, one is there twice, or one has not the columns that it must have.
     """
     shapes = {**MOVED, **LOOKED_UP}
     names = {file: name for name, shape in shapes.items() for file in shape.files}
@@ -215,9 +213,13 @@ def _table(path: Path, name: str, shape: Shape) -> Table:
         for line in source.lines
         if line.cells is not None
     ]
-    broken = [line.number for line in source.lines if line.cells is None]
+    broken = [str(line.number) for line in source.lines if line.cells is None]
+    if broken:
+        # Nobody can tell whose rows these are, so that nobody could be held back for them.
+        lines = ", ".join(broken[:5]) + (" …" if len(broken) > 5 else "")
+        raise Unreadable(f"{path}, line {lines}: not as many cells as in the header.")
     ignored = tuple(column for column in source.columns if column not in taken)
-    return Table(name, path.name, source.digest, rows, broken, ignored)
+    return Table(name, path.name, source.digest, rows, ignored)
 
 
 def _canonical(column: str) -> str:

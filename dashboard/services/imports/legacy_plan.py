@@ -120,12 +120,6 @@ class _Maker:
         found: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
         listed = {row["id"] for row in self._tables.rows("users")}
         lowered: dict[str, str] = {}
-        for table in self._tables.by_name.values():
-            if table.name in MOVED:
-                self._refused += [
-                    RefusedRow(table.name, table.file, line, "it has not as many cells as the header")
-                    for line in table.broken
-                ]
         for row in self._tables.moved():
             try:
                 values.identifier(row.player_id, what="the player's id")
@@ -185,14 +179,13 @@ class _Maker:
 
     def _hold_back(self, rows: list[Row]) -> None:
         """Refuse the rows that are wrong, and with them the player's others."""
-        told = set()
+        wrong: dict[int, list[str]] = defaultdict(list)
         for row, reason in self._wrong:
-            self._refuse(row, reason)
-            told.add(id(row))
+            wrong[id(row)].append(reason)
         first = self._wrong[0][0]
+        held = f"held back with line {first.line} of {self._tables.file(first.table)}"
         for row in rows:
-            if id(row) not in told:
-                self._refuse(row, f"held back with line {first.line} of {self._tables.file(first.table)}")
+            self._refuse(row, "; ".join(wrong[id(row)]) or held)
 
     def _refuse(self, row: Row, reason: str) -> None:
         self._refused.append(RefusedRow(row.table, self._tables.file(row.table), row.line, reason))

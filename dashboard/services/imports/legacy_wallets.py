@@ -294,7 +294,7 @@ def _report(tables: Tables, plan: Plan, sorted_: _Sorted, sums: list[Sums], *, d
     counts = [
         TableCount(
             file=table.file,
-            rows_read=len(table.rows) + len(table.broken),
+            rows_read=len(table.rows),
             rows_written=written[name],
             rows_known=known[name],
             rows_refused=barred[name],
