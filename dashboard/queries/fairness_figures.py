@@ -99,6 +99,15 @@ def in_order(months: Sequence[MonthRow]) -> list[tuple[dt.date, float | None, fl
     ]
 
 
+def tail(distance: float) -> float:
+    """How often chi-square of BINS lies above `distance`.
+
+    With an even number 2k of degrees of freedom: e^(−x/2) Σ (x/2)^i / i!, i < k.
+    """
+    half = distance / 2
+    return exp(-half) * sum(half**i / factorial(i) for i in range((len(BINS) - 1) // 2))
+
+
 def _count(observed: int, length: int, rounds: int) -> Compared:
     chance = float(andar_bahar.probability(length))
     return Compared(observed, rounds * chance, SIGMAS * sqrt(rounds * chance * (1 - chance)))
@@ -116,6 +125,4 @@ def _chance(counts: Sequence[int], rounds: int) -> float:
         lengths = range(first, last + 1)
         expected = rounds * float(sum(andar_bahar.probability(length) for length in lengths))
         distance += (sum(counts[length - 1] for length in lengths) - expected) ** 2 / expected
-    # The tail of chi-square with an even number 2k of degrees of freedom: e^(−x/2) Σ (x/2)^i / i!, i < k.
-    half = distance / 2
-    return exp(-half) * sum(half**i / factorial(i) for i in range((len(BINS) - 1) // 2))
+    return tail(distance)
