@@ -13,8 +13,19 @@ from dashboard.models.game import Dealing, RoundState, RuleSetState
 from dashboard.models.login import Role
 from dashboard.models.operator import MoneyMode
 from dashboard.models.wallet import ChangeType
-from dashboard.services import andar_bahar, balances, fairness, operators, passwords, players, rule_sets, vip
+from dashboard.services import (
+    andar_bahar,
+    balances,
+    bonuses,
+    fairness,
+    operators,
+    passwords,
+    players,
+    rule_sets,
+    vip,
+)
 from dashboard.services.actors import SYSTEM, Actor
+from dashboard.services.bonus_terms import Terms
 
 NOW = dt.datetime(2026, 3, 2, 12, tzinfo=dt.UTC)
 """A Monday, 13:00 in Malta."""
@@ -285,3 +296,26 @@ def make_bet(
         placed_at=NOW,
     )
     return session.scalars(new.returning(Bet.id)).one()
+
+
+def give_bonus(
+    session: Session,
+    player_id: int,
+    amount_minor: int,
+    *,
+    now: dt.datetime = NOW,
+    **terms: Any,
+) -> int:
+    """An active grant by hand, wagered once unless the terms say more; its id."""
+    granted = bonuses.grant(
+        session,
+        player_id=player_id,
+        currency="USD",
+        reason="Welcome back",
+        actor=SYSTEM,
+        idempotency_key=f"bonus-{next(_numbers)}",
+        now=now,
+        terms=Terms(**{"name": "Goodwill", **terms}),
+        amount=amount_minor,
+    )
+    return granted.bonus_id

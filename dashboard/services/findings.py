@@ -24,6 +24,10 @@ class Check(StrEnum):
     LIFETIME = "lifetime"
     PENDING = "pending"
     REQUEST = "request"
+    BONUS = "bonus"
+    BET = "bet"
+    PAYOUT = "payout"
+    ROUND = "round"
     TRIAL_BALANCE = "trial_balance"
     ANCHOR = "anchor"
 

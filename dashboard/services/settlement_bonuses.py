@@ -123,8 +123,8 @@ _CONVERSIONS = f"""
 WITH {_COMPLETING}
 SELECT g.player_id, :c AS currency, :type AS change_type, 'promotions' AS contra_account,
        g.converted AS real_delta, -g.remaining AS bonus_delta, :reason AS reason, :who AS performed_by,
-       p.agent_id, NULL AS reference, format('bonus:%s:conversion:%s:%s', g.id, CAST(:r AS bigint), CAST(:v AS bigint))
-         AS idempotency_key,
+       p.agent_id, NULL AS reference,
+       format('bonus:%s:conversion:%s:%s', g.id, CAST(:r AS bigint), CAST(:v AS bigint)) AS idempotency_key,
        :fingerprint AS fingerprint, NULL AS reverses,
        format('{{"bonus":%s,"round":%s,"version":%s}}', g.id, CAST(:r AS bigint), CAST(:v AS bigint))
          AS metadata,
@@ -162,7 +162,7 @@ def share(session: Session, settling: "Settling") -> None:
 
 
 def keep(session: Session, settling: "Settling") -> None:
-    """Once the players' entries stand: put into the grants what is theirs, and complete those that are due."""
+    """Once the players' entries stand: put into the grants what is theirs, and complete what is due."""
     late = settling.parameters(
         ChangeType.BONUS_FORFEIT, f"{settling.title}: the bonus had ended", f"{settling.key}:late"
     )

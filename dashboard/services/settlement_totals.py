@@ -31,7 +31,8 @@ WHERE round_id = :r AND version = :v
 _ROUND = text("""
 UPDATE rounds SET
   state = CASE state WHEN 'voided' THEN 'voided' ELSE 'settled' END,
-  version = :v, ended_at = coalesce(ended_at, :now), seed = :seed, bets = :bets, players = :players, staked = :staked, paid = :paid,
+  version = :v, ended_at = coalesce(ended_at, :now), seed = :seed,
+  bets = :bets, players = :players, staked = :staked, paid = :paid,
   joker = coalesce(CAST(:joker AS smallint), joker), cards = CAST(:cards AS smallint[]),
   winner = CASE state WHEN 'voided' THEN NULL ELSE coalesce(:winner, winner) END
 WHERE id = :r

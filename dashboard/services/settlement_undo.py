@@ -5,7 +5,7 @@ wagering that it counted goes too, and a completion that it brought: what is lef
 what is spent stands on the grant as owing. Real money is reversed whole, even below zero.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -53,8 +53,8 @@ GROUP BY g.player_id, g.id
 ORDER BY g.id
 """)
 _REOPEN = text("""
-UPDATE bonuses SET state = 'active', remaining = :remaining, converted = 0, forfeited = forfeited - :given_back,
-       owing = owing + :owing, ended_at = NULL, ended_by = NULL, end_reason = NULL,
+UPDATE bonuses SET state = 'active', remaining = :remaining, converted = 0,
+       forfeited = forfeited - :given_back, owing = owing + :owing, ended_at = NULL, ended_by = NULL, end_reason = NULL,
        completed_round_id = NULL, completed_version = NULL
 WHERE player_id = :p AND id = :id
 """)
@@ -132,9 +132,11 @@ def _unwind_player(session: Session, undoing: _Undoing) -> None:
     """The last entry first: a completion, what was forfeited, and then the payout."""
     settling = undoing.settling
     scope = {"p": undoing.player_id, "r": settling.round_id, "v": undoing.before}
-    for grant in session.execute(_GRANTS, scope).all():
-        if grant.is_completed_here:
-            _undo_completion(session, undoing, grant)
+    owing = {
+        grant.id: _undo_completion(session, undoing, grant)
+        for grant in session.execute(_GRANTS, scope).all()
+        if grant.is_completed_here
+    }
     grants = session.execute(_GRANTS, scope).all()
     key = f"settle:{settling.round_id}:{undoing.before}"
     entries = {
@@ -152,11 +154,11 @@ def _unwind_player(session: Session, undoing: _Undoing) -> None:
         real, bonus = paid.real_delta, sum(taken.values())
         if real or bonus:
             _post(session, undoing, undoing.request("part", ChangeType.ADJUSTMENT, -real, -bonus))
-    _take_from_grants(session, undoing, grants, taken, is_whole=short == 0)
+    _take_from_grants(session, undoing, grants, taken, owing, is_whole=short == 0)
 
 
-def _undo_completion(session: Session, undoing: _Undoing, grant: Row[Any]) -> None:
-    """Real money that a completion gave becomes bonus money again, as far as it is still there."""
+def _undo_completion(session: Session, undoing: _Undoing, grant: Row[Any]) -> int:
+    """What a completion gave becomes bonus money again, as far as it is there; returns the rest."""
     key = f"bonus:{grant.id}:conversion:{undoing.settling.round_id}:{undoing.before}"
     conversion = session.execute(_ENTRIES, {"p": undoing.player_id, "keys": [key]}).one_or_none()
     given, given_back, owing = 0, 0, 0
@@ -182,6 +184,7 @@ def _undo_completion(session: Session, undoing: _Undoing, grant: Row[Any]) -> No
             "owing": owing,
         },
     )
+    return owing
 
 
 def _taken(grant: Row[Any]) -> int:
@@ -190,8 +193,15 @@ def _taken(grant: Row[Any]) -> int:
 
 
 def _take_from_grants(
-    session: Session, undoing: _Undoing, grants: Sequence[Row[Any]], taken: dict[int, int], *, is_whole: bool
+    session: Session,
+    undoing: _Undoing,
+    grants: Sequence[Row[Any]],
+    taken: Mapping[int, int],
+    owing: Mapping[int, int],
+    *,
+    is_whole: bool,
 ) -> None:
+    """`owing`: by grant, what undoing its completion has already written down as such."""
     for grant in grants:
         is_active = grant.state == "active"
         to_real = min(grant.share, grant.converted) if grant.state == "completed" else 0
@@ -202,7 +212,7 @@ def _take_from_grants(
                 "id": grant.id,
                 "taken": taken[grant.id],
                 "counted": grant.counted,
-                "owing": grant.share - taken[grant.id] if is_active else 0,
+                "owing": max(0, grant.share - taken[grant.id] - owing.get(grant.id, 0)) if is_active else 0,
                 "converted": to_real,
                 # Only a whole reversal brings back, and takes away again, what was forfeited on arrival.
                 "forfeited": min(grant.forfeited, grant.share - to_real) if is_whole and not is_active else 0,

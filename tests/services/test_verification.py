@@ -370,7 +370,7 @@ def test_bonus_money_and_games_are_in_the_sums(ledger):
             (ChangeType.SETTLEMENT, 700, 100),
             (ChangeType.WAGER, -200, 0),
             (ChangeType.REFUND, 200, 0),
-            (ChangeType.BONUS_CONVERSION, 300, -400),
+            (ChangeType.BONUS_CONVERSION, 300, -700),
         ]
     ):
         request = builders.balances.Request(
