@@ -42,6 +42,11 @@ class SideBet:
     pays: Fraction | None
     edge: Edge | None
 
+    @property
+    def fair_about(self) -> str:
+        """`fair` to two decimals, for reading."""
+        return to_one(round(self.fair, 2))
+
 
 def tables(rules: Rules) -> tuple[Table, ...]:
     """One for each stage, in order."""
@@ -61,9 +66,10 @@ def tables(rules: Rules) -> tuple[Table, ...]:
     )
 
 
-def side_bets(rules: Rules) -> tuple[SideBet, ...]:
-    """Every side bet there is."""
-    on, edges = dict(rules.side_bets), {edge.selection: edge for edge in rules.edges()}
+def side_bets(rules: Rules | None) -> tuple[SideBet, ...]:
+    """Every side bet there is; all off where the rules are not known."""
+    on = dict(rules.side_bets) if rules else {}
+    edges = {edge.selection: edge for edge in rules.edges()} if rules else {}
     return tuple(
         SideBet(selection, 1 / chance(selection) - 1, on.get(selection), edges.get(selection))
         for selection in SIDE_BETS

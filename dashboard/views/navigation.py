@@ -41,7 +41,7 @@ _PLACES = (
     _Place("Approvals", "approvals.index", icon="checks"),
     _Place("Withdrawals", "movements.index", icon="cash"),
     _Place("Bulk", "bulk.index", icon="table-import"),
-    _Place("Games", "games.index", icon="cards", parts=("live_round", "rounds", "round_acts")),
+    _Place("Games", "games.index", icon="cards", parts=("live_round", "rounds", "round_acts", "rule_sets")),
     _Place("VIP rules", "vip_rules.index", icon="crown"),
     _Place("Audit", "audit.index", icon="shield-check"),
     _Place("Staff", "staff.index", icon="users-group"),
