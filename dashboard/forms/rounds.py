@@ -6,7 +6,7 @@ from wtforms import IntegerField, SelectField, StringField, TextAreaField, Valid
 from wtforms.validators import InputRequired, Length, NumberRange
 from wtforms.widgets import HiddenInput
 
-from dashboard.errors import Rejected
+from dashboard.errors import PurserError, Rejected
 from dashboard.forms.base import AmountField, DeskForm, HiddenKey
 from dashboard.forms.filters import choice
 from dashboard.services import andar_bahar
@@ -83,6 +83,10 @@ class CorrectionForm(DeskForm):
         render_kw={"rows": 3, "autocomplete": "off", "spellcheck": "false"},
     )
     reason = _reason()
+
+    def show(self, error: PurserError) -> None:
+        """What is wrong with one card stands at the field that holds them all."""
+        super().show(PurserError(error.message, field="cards") if error.field == "card" else error)
 
     def result(self) -> tuple[int, list[int]]:
         """Joker and cards in order. Raises Rejected at the field. Call it after `validate`."""
