@@ -54,7 +54,8 @@ ORDER BY g.id
 """)
 _REOPEN = text("""
 UPDATE bonuses SET state = 'active', remaining = :remaining, converted = 0,
-       forfeited = forfeited - :given_back, owing = owing + :owing, ended_at = NULL, ended_by = NULL, end_reason = NULL,
+       forfeited = forfeited - :given_back, owing = owing + :owing,
+       ended_at = NULL, ended_by = NULL, end_reason = NULL,
        completed_round_id = NULL, completed_version = NULL
 WHERE player_id = :p AND id = :id
 """)
