@@ -81,8 +81,10 @@ RETURNING r.id
 # more than the bets that have begun.
 _ANNOUNCE = text("""
 INSERT INTO round_closings (round_id, stage, closed_at)
-SELECT id, stage, clock_timestamp() FROM rounds WHERE id = :id AND state = 'betting' AND stage = :stage
+SELECT id, stage, clock_timestamp() FROM rounds
+WHERE id = :id AND state = 'betting' AND stage = :stage AND :operator IN (operator_id, 0)
 ON CONFLICT DO NOTHING
+RETURNING round_id
 """)
 _LOCK = text("""
 UPDATE rounds r
@@ -202,10 +204,12 @@ def announce_close(session: Session, *, round_id: int, stage: int, actor: Actor)
 
     Raises NotFound, Conflict when the bets of that stage are not open.
     """
+    announced = session.execute(_ANNOUNCE, {"id": round_id, "stage": stage, "operator": actor.operator_id})
+    if announced.one_or_none() is not None:
+        return
     row = _look(session, round_id, actor)
     if row.state != RoundState.BETTING or row.stage != stage:
         raise _elsewhere(row, "not open for bets of this stage")
-    session.execute(_ANNOUNCE, {"id": round_id, "stage": stage})
 
 
 def lock(session: Session, *, round_id: int, actor: Actor, now: dt.datetime) -> None:
@@ -275,8 +279,8 @@ def deal_card(
         raise Conflict("The next betting stage comes before the next card.")
     dealt = _table(row, rules).with_card(card)
     _write(session, row, dealt)
-    details: staff_log.Details = {"position": position, "card": andar_bahar.name(card)}
-    _log(session, "round.card_dealt", row, details=details, actor=actor, now=now)
+    if dealt.winner is not None:
+        _log(session, "round.dealt", row, details={"cards": len(dealt.cards)}, actor=actor, now=now)
     return dealt
 
 

@@ -22,10 +22,11 @@ from dashboard.models.operator import MoneyMode
 from dashboard.models.vip import Level
 from dashboard.services import balances, operators, players, vip, vip_rules
 from dashboard.services.actors import SYSTEM
-from dashboard.services.demo import habits, payouts, people, requests
+from dashboard.services.demo import evenings, gifts, habits, payouts, people, requests
 from dashboard.services.demo.account import Day, Event, House
-from dashboard.services.demo.life import Ending, Life, live
+from dashboard.services.demo.life import Ending, Life, be_guest, live
 from dashboard.services.demo.office import Member, Office, hire
+from dashboard.services.demo.tables import Tables
 
 SLUG = "lotus"
 NAME = "Lotus House"
@@ -35,6 +36,8 @@ BATCH = 1000
 """At most so many balances a statement."""
 STRETCH_DAYS = 3
 """Longer ones make larger sets; but what staff do about a stretch comes at its end."""
+ROUNDS_PER_DAY = 11.5
+"""At all tables together, with as many players as there are by default."""
 
 T = TypeVar("T")
 Progress = Callable[[str, int, int], None]
@@ -91,14 +94,26 @@ def fill(
         tell("Inventing lives", len(lives), players_count)
     members = _register(transact, office=office, operator_id=operator_id, seed=seed, lives=lives, now=now)
     plan = _Plan(members, lives, _acts(seed, office, members, lives, house))
+    coming = [member.player_id for member, life in zip(members, lives, strict=True) if life.is_guest]
+    tables = Tables(
+        seed=seed,
+        currency=CURRENCY,
+        manager=office.manager,
+        guests=evenings.guests(_rng(seed, "guests"), coming),
+        rounds_per_day=max(3.0, min(ROUNDS_PER_DAY, players_count / 180)),
+        now=now,
+    )
+    transact(partial(tables.open_house, at=days[0].at(0.1)))
     for first in range(0, days_count, STRETCH_DAYS):
         stretch = days[first : first + STRETCH_DAYS]
-        transact(partial(_stretch, office=office, plan=plan, days=stretch, now=now))
+        transact(partial(_stretch, office=office, plan=plan, tables=tables, days=stretch, now=now))
         tell("Living days", first + len(stretch), days_count)
+    transact(tables.leave_open)
     transact(partial(office.leave_desk, now=now))
     transact(
         partial(requests.ask, operator_id=operator_id, staff_by_email=staff, seed=seed, now=now),
     )
+    transact(partial(gifts.give, seed=seed, currency=CURRENCY, manager=office.manager, now=now))
     transact(partial(payouts.ask, operator_id=operator_id, agents=office.agents, seed=seed, now=now))
     return Filled(operator_id, len(members), transact(partial(_count_entries, operator_id=operator_id)))
 
@@ -163,7 +178,16 @@ def _lives(seed: int, house: House, count: int) -> Iterator[Life]:
         [*chosen[1::3], *chosen[2::3]], Ending.FREEZE
     )
     at_play = set(rng.sample(range(count), max(2, count // 100)))
+    casual = [
+        number
+        for number, segment in enumerate(dealt)
+        if segment.name == "casual" and number not in endings and number not in at_play
+    ]
+    guests = set(_rng(seed, "guests").sample(casual, min(len(casual), max(6, count // 40))))
     for number, segment in enumerate(dealt):
+        if number in guests:
+            yield be_guest(_rng(seed, "guest", number), house, segment)
+            continue
         yield live(
             _rng(seed, "life", number),
             house,
@@ -295,12 +319,15 @@ def _on(at: dt.datetime) -> dt.date:
     return clock.local(at, TIMEZONE).date()
 
 
-def _stretch(session: Session, *, office: Office, plan: _Plan, days: Sequence[Day], now: dt.datetime) -> None:
+def _stretch(
+    session: Session, *, office: Office, plan: _Plan, tables: Tables, days: Sequence[Day], now: dt.datetime
+) -> None:
     """Post a few days."""
     for batch in plan.entries(days):
         _post(session, batch)
     for gains in plan.gains(days):
         vip_rules.add_xp_many(session, gains, actor=SYSTEM)
+    tables.live(session, days)
     for day in days:
         office.sign_in(session, day.start, now)
     for act in plan.acts(days):

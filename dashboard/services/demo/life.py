@@ -9,6 +9,7 @@ from enum import Enum
 from random import Random
 
 from dashboard import money
+from dashboard.models.vip import Level
 from dashboard.models.wallet import ChangeType
 from dashboard.services.demo.account import Account, Day, Event, Gain, House
 from dashboard.services.demo.habits import Habits, Segment, around, as_people_say, invent
@@ -17,7 +18,7 @@ _USUAL_FROM = 6
 """With so many withdrawals a player has a usual one, and another stands out."""
 _LATEST_HOUR = 25.5
 _CARD = "Card deposit"
-_GAMES = ("Andar Bahar", "Lotus Wheel", "River Cards", "Nine Lanterns", "Koi Pond")
+_GAMES = ("Silk Road", "Lotus Wheel", "River Cards", "Nine Lanterns", "Koi Pond")
 # What a stake comes back as, in tenths, and how often: 96.6 % on average, so the house keeps 3.4 %.
 _PAYOUTS = ((0, 0.5275), (19, 0.455), (50, 0.0155), (120, 0.002))
 _DEPOSITED_BY = (_CARD, _CARD, "Bank transfer", "E-wallet deposit")
@@ -65,6 +66,8 @@ class Life:
     level: str
     ending: Ending | None
     ended_at: dt.datetime | None
+    is_guest: bool = False
+    """Plays at the tables, and does nothing else; `evenings` tells what."""
 
 
 def live(rng: Random, house: House, segment: Segment, *, ending: Ending | None, plays_now: bool) -> Life:
@@ -74,6 +77,12 @@ def live(rng: Random, house: House, segment: Segment, *, ending: Ending | None, 
     limits allow; `plays_now` has the player in a session at this very moment.
     """
     return _Living(rng, house, invent(rng, segment), ending, plays_now).life()
+
+
+def be_guest(rng: Random, house: House, segment: Segment) -> Life:
+    """The life of somebody who comes for the tables alone."""
+    joined_at = house.days[0].start - dt.timedelta(days=rng.randrange(5, 700), hours=5)
+    return Life(joined_at, segment, [], [], 0, Level.DEFAULT, None, None, is_guest=True)
 
 
 class _Living:

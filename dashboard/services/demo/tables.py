@@ -1,0 +1,255 @@
+"""The demo's tables: rounds of every evening, opened, bet on, dealt and settled by the services.
+
+Seeds are drawn as for any round, so that the cards fall otherwise in every demo; who comes, and what
+they stake, follows the demo's seed.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from random import Random
+from typing import TypeVar
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from dashboard import money
+from dashboard.errors import Rejected
+from dashboard.models.game import Dealing
+from dashboard.models.wallet import ChangeType
+from dashboard.services import andar_bahar, balances, bets, games, rounds, settlement
+from dashboard.services.actors import SYSTEM, Actor
+from dashboard.services.andar_bahar import Deal
+from dashboard.services.demo import evenings
+from dashboard.services.demo.account import Day
+from dashboard.services.demo.evenings import TABLES, Guest, Round, Stake
+
+T = TypeVar("T")
+_DEALT_AFTER = dt.timedelta(seconds=evenings.BETTING_SECONDS + 1)
+_CARD = dt.timedelta(seconds=1)
+_AMENDED_AT = 23.95
+"""Of a day, after its last round."""
+_VOIDED_EVERY = 190
+_CORRECTED_EVERY = 60
+_LIVE_CARDS = 4
+_VOIDS = (
+    "The stream broke off before the first card was seen",
+    "A card was dealt face down",
+    "The camera showed another table",
+)
+_CORRECTION = "A card was passed over when the deal was entered; read again from the recording"
+
+_RULE_SETS = text("SELECT name, id FROM rule_sets WHERE operator_id = :o AND state = 'active'")
+
+
+@dataclass
+class Tables:
+    """The tables and their guests, through the days of the demo. Within the caller's transactions."""
+
+    seed: int
+    currency: str
+    manager: Actor
+    guests: Sequence[Guest]
+    rounds_per_day: float
+    now: dt.datetime
+    _game_ids: list[int] = field(default_factory=list)
+    _played: int = 0
+    _dealt_by_hand: int = 0
+
+    def open_house(self, session: Session, *, at: dt.datetime) -> None:
+        """Make the games, and let the guests bring what they come with."""
+        rule_sets = {row.name: row.id for row in session.execute(_RULE_SETS, {"o": self.manager.operator_id})}
+        for kind in TABLES:
+            settings = games.Settings(
+                name=kind.name,
+                rule_set_id=rule_sets[kind.rules],
+                min_bet=self._minor(1),
+                max_bet=self._minor(kind.max_bet),
+                exposure_max=self._minor(kind.exposure_max) if kind.exposure_max else None,
+                betting_seconds=evenings.BETTING_SECONDS,
+                pause_seconds=10,
+            )
+            made = games.create(
+                session,
+                settings=settings,
+                currency=self.currency,
+                dealing=kind.dealing,
+                actor=self.manager,
+                now=at,
+            )
+            self._game_ids.append(made)
+        brought = [(at, guest, guest.opening) for guest in self.guests]
+        self._pay_in(session, brought, ChangeType.OPENING, "Balance carried over from the system before")
+
+    def live(self, session: Session, days: Sequence[Day]) -> None:
+        """Play the rounds of those days."""
+        for day in days:
+            rng = self._rng("day", day.on)
+            paid_in = [
+                deposit for deposit in evenings.deposits(rng, day, self.guests) if deposit[0] < self.now
+            ]
+            self._pay_in(session, paid_in, ChangeType.DEPOSIT, "Card deposit")
+            planned = evenings.rounds(rng, day, self.guests, self.rounds_per_day)
+            ended = self.now - dt.timedelta(minutes=15)
+            amended = [self._play(session, each) for each in planned if each.at < ended]
+            at = day.at(_AMENDED_AT)
+            for amend in amended:
+                if amend is not None and at < self.now:
+                    amend(at)
+                    at += dt.timedelta(seconds=20)
+
+    def leave_open(self, session: Session) -> None:
+        """What is being played when the demo begins: bets are taken here, cards lie on the table there."""
+        betting = self.now - dt.timedelta(seconds=12)
+        for number, kind in enumerate(TABLES):
+            rng = self._rng("live", number)
+            if kind.dealing == Dealing.MANUAL:
+                at = self.now - dt.timedelta(minutes=2)
+                planned = evenings.round_at(rng, at, number, self.guests)
+                self._deal_by_hand(session, planned, rng, most=_LIVE_CARDS)
+            elif number == 0:
+                planned = evenings.round_at(rng, betting, number, self.guests)
+                round_id = rounds.open(
+                    session, game_id=self._game_ids[number], actor=self.manager, now=betting
+                )
+                placed = [stake for stake in planned.stakes[0] if stake.after_seconds < 12]
+                self._bet(session, round_id, betting, placed)
+
+    def _play(self, session: Session, planned: Round) -> Callable[[dt.datetime], None] | None:
+        """Play a round to its settlement; returns how it is put right later, where it has to be."""
+        self._played += 1
+        is_manual = TABLES[planned.table].dealing == Dealing.MANUAL
+        if is_manual:
+            rng = self._rng("shoe", planned.at)
+            round_id, at, deal = self._deal_by_hand(session, planned, rng, most=andar_bahar.LONGEST)
+        else:
+            round_id, at = self._deal_shuffled(session, planned)
+            deal = None
+        settlement.settle(_Within(session), round_id=round_id, actor=SYSTEM, now=at)
+        if deal is not None and self._dealt_by_hand % _CORRECTED_EVERY == _CORRECTED_EVERY // 2:
+            return partial(self._correct, session, round_id, deal)
+        if self._played % _VOIDED_EVERY == _VOIDED_EVERY // 2:
+            return partial(self._void, session, round_id)
+        return None
+
+    def _deal_shuffled(self, session: Session, planned: Round) -> tuple[int, dt.datetime]:
+        at, stage = planned.at, 1
+        round_id = rounds.open(session, game_id=self._game_ids[planned.table], actor=SYSTEM, now=at)
+        while True:
+            self._bet(session, round_id, at, planned.stakes[stage - 1])
+            at += _DEALT_AFTER
+            self._close(session, round_id, stage, SYSTEM, at)
+            deal = rounds.deal(session, round_id=round_id, actor=SYSTEM, now=at)
+            at += len(deal.cards) * _CARD
+            if deal.winner is not None:
+                return round_id, at
+            rounds.next_stage(session, round_id=round_id, actor=SYSTEM, now=at)
+            stage += 1
+
+    def _deal_by_hand(
+        self, session: Session, planned: Round, rng: Random, *, most: int
+    ) -> tuple[int, dt.datetime, Deal]:
+        """As the croupier does it: the joker, the bets, then card after card until the match or `most`."""
+        at, dealer = planned.at, self.manager
+        shoe = rng.sample(range(andar_bahar.CARDS), andar_bahar.CARDS)
+        joker, *cards = shoe
+        if most < andar_bahar.LONGEST:
+            cards = [card for card in cards if andar_bahar.rank(card) != andar_bahar.rank(joker)]
+        round_id = rounds.open(session, game_id=self._game_ids[planned.table], actor=dealer, now=at)
+        rounds.enter_joker(session, round_id=round_id, card=joker, actor=dealer, now=at)
+        rounds.open_betting(session, round_id=round_id, actor=dealer, now=at)
+        self._bet(session, round_id, at, planned.stakes[0])
+        at += _DEALT_AFTER
+        self._close(session, round_id, 1, dealer, at)
+        for position, card in enumerate(cards[:most], 1):
+            at += 2 * _CARD
+            deal = rounds.deal_card(
+                session, round_id=round_id, position=position, card=card, actor=dealer, now=at
+            )
+            if deal.winner is not None:
+                break
+        self._dealt_by_hand += 1
+        return round_id, at + 3 * _CARD, deal
+
+    def _correct(self, session: Session, round_id: int, deal: Deal, at: dt.datetime) -> None:
+        """One card more lay there before the match, so that the other side had won."""
+        *before, match = deal.cards
+        passed_over = next(
+            card
+            for card in range(andar_bahar.CARDS)
+            if card not in before and andar_bahar.rank(card) != andar_bahar.rank(deal.joker)
+        )
+        settlement.correct(
+            _Within(session),
+            round_id=round_id,
+            joker=deal.joker,
+            cards=[*before, passed_over, match],
+            reason=_CORRECTION,
+            actor=self.manager,
+            now=at,
+        )
+
+    def _void(self, session: Session, round_id: int, at: dt.datetime) -> None:
+        reason = self._rng("void", self._played).choice(_VOIDS)
+        settlement.void(_Within(session), round_id=round_id, reason=reason, actor=self.manager, now=at)
+
+    def _close(self, session: Session, round_id: int, stage: int, actor: Actor, at: dt.datetime) -> None:
+        rounds.announce_close(session, round_id=round_id, stage=stage, actor=actor)
+        rounds.lock(session, round_id=round_id, actor=actor, now=at)
+
+    def _bet(self, session: Session, round_id: int, opened_at: dt.datetime, stakes: Sequence[Stake]) -> None:
+        for number, stake in enumerate(sorted(stakes, key=lambda stake: stake.after_seconds)):
+            at = opened_at + dt.timedelta(seconds=stake.after_seconds)
+            wager = bets.Wager(
+                stake.player_id,
+                round_id,
+                stake.selection,
+                self._minor(stake.amount),
+                f"demo:{round_id}:{opened_at:%H%M%S}:{number}",
+            )
+            try:
+                bets.place(session, wager=wager, actor=SYSTEM, now=at)
+            except Rejected:
+                continue  # lost too much: nothing was staked
+
+    def _pay_in(
+        self,
+        session: Session,
+        paid_in: Sequence[tuple[dt.datetime, Guest, int]],
+        change_type: ChangeType,
+        reason: str,
+    ) -> None:
+        dated = [
+            balances.Dated(
+                balances.Request(
+                    player_id=guest.player_id,
+                    currency=self.currency,
+                    change_type=change_type,
+                    real_delta=self._minor(whole),
+                    reason=reason,
+                    idempotency_key=f"demo:{change_type}:{at.isoformat()}",
+                ),
+                SYSTEM,
+                at,
+            )
+            for at, guest, whole in paid_in
+        ]
+        balances.post_many(session, dated, with_alerts=True)
+
+    def _minor(self, whole: int) -> int:
+        return money.from_whole(whole, self.currency)
+
+    def _rng(self, *what: object) -> Random:
+        return Random(f"{self.seed}/tables/{'/'.join(map(str, what))}")  # noqa: S311 - a demo, no secret
+
+
+class _Within:
+    """`db.transact` for a settlement that is one with the transaction around it."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def __call__(self, work: Callable[[Session], T]) -> T:
+        """Do it at once."""
+        return work(self._session)
