@@ -206,6 +206,18 @@ SCREENS = (
     Screen("player-filtered", "agent", "/players/{player}?change_type=deposit&least=20"),
     Screen("player-none", "agent", "/players/{player}?least=99999999"),
     Screen("player-bets", "agent", "/players/{player}?tab=bets"),
+    Screen("player-bonuses", "agent", "/players/{bonused}?tab=bonuses"),
+    Screen("player-bonuses-read-only", "auditor", "/players/{bonused}?tab=bonuses"),
+    Screen("bonus", "agent", "{bonus}"),
+    Screen("bonus-new", "agent", "/players/{player}/bonuses/new"),
+    Screen("bonus-dialog", "agent", "/players/{player}?tab=bonuses", open_dialog("a[href*='/bonuses/new']")),
+    Screen("bonus-surrender", "agent", "{bonus}/surrender"),
+    Screen("bonus-cancellation", "agent", "{bonus}/cancellation"),
+    Screen("bonus-offers", "manager", "/bonus-offers"),
+    Screen("bonus-offers-retired", "agent", "/bonus-offers?state=retired"),
+    Screen("bonus-offer", "manager", "{offer}"),
+    Screen("bonus-offer-new", "manager", "/bonus-offers/new"),
+    Screen("bonus-offer-edit", "manager", "{offer}/edit"),
     Screen("player-limits", "agent", "/players/{player}?tab=limits"),
     Screen("player-alerts", "agent", "/players/{player}?tab=alerts"),
     Screen("player-notes", "agent", "/players/{player}?tab=notes"),
@@ -375,6 +387,7 @@ def find_subjects(context: "BrowserContext", url: str) -> dict[str, str]:
     }
     page.goto(f"{url}/withdrawals?state=all")
     withdrawal = page.locator("#withdrawals .act-cell a").first.get_attribute("href") or ""
+    bonuses = _bonuses(page, url)
     page.goto(f"{url}/staff")
     member = page.locator("#staff tr:has-text('Manager') th a").first.get_attribute("href")
     bulk_list = _checked_list(page, url)
@@ -386,6 +399,7 @@ def find_subjects(context: "BrowserContext", url: str) -> dict[str, str]:
     return {
         **found,
         **requests,
+        **bonuses,
         **games,
         "member": (member or "").rpartition("/")[2],
         "withdrawal": withdrawal,
@@ -491,6 +505,15 @@ def _press_each(page: "Page", *selectors: str) -> None:
 
 def _last_part(address: str | None) -> str:
     return (address or "").rpartition("/")[2]
+
+
+def _bonuses(page: "Page", url: str) -> dict[str, str]:
+    """An offer, the last bonus that was granted from it, and whose it is."""
+    page.goto(f"{url}/bonus-offers")
+    offer = page.locator("#offers .lead a").first.get_attribute("href") or ""
+    page.goto(url + offer)
+    bonus = (page.locator("#grants .lead a").first.get_attribute("href") or "").partition("?")[0]
+    return {"offer": offer, "bonus": bonus, "bonused": bonus.split("/")[2]}
 
 
 def _first_player(page: "Page", url: str, *filters: str) -> str:

@@ -14,6 +14,7 @@ from dashboard.models import Balance, ChangeRequest, Login, Player
 from dashboard.models.change_request import RequestKind, RequestState
 from dashboard.queries import paging
 from dashboard.queries.paging import Page, Place
+from dashboard.services.bonus_terms import Plan
 
 STATES = (RequestState.WAITING, RequestState.APPROVED, RequestState.DECLINED, RequestState.LAPSED)
 """What the inbox shows. What is held for undo never comes there."""
@@ -54,6 +55,7 @@ class RequestRow:
     to_player_id: int | None
     to_player_name: str | None
     override_json: str | None
+    bonus_json: str | None
     real_before: int | None
     """What the requester saw."""
     real_after: int | None
@@ -79,6 +81,11 @@ class RequestRow:
         """The rules that this one change is to be judged by, and why; empty where the usual ones hold."""
         given: dict[str, int | str | None] = json.loads(self.override_json or "{}")
         return {name: value for name, value in given.items() if value is not None}
+
+    @property
+    def bonus(self) -> Plan | None:
+        """The grant that is wanted, with its terms; None where it is something else."""
+        return Plan.read(self.bonus_json) if self.bonus_json else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +232,7 @@ def _rows() -> Select[*tuple[Any, ...]]:
         ChangeRequest.to_player_id,
         _Receiver.name,
         ChangeRequest.override,
+        ChangeRequest.bonus,
         ChangeRequest.real_before,
         ChangeRequest.real_after,
         Balance.real,

@@ -52,6 +52,11 @@ class Terms:
         return money.rounded(base * self.wagering_multiplier)
 
     @property
+    def times(self) -> str:
+        """The multiplier as people read it: `35 ×`, `7.5 ×`."""
+        return f"{self.wagering_multiplier.normalize():f} ×"
+
+    @property
     def is_steep(self) -> bool:
         """Whether more is asked for than most players ever clear."""
         return self.wagering_multiplier > STEEP_MULTIPLIER

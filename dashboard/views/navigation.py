@@ -36,12 +36,13 @@ class _Place(NamedTuple):
 
 _PLACES = (
     _Place("Desk", "desk.index", icon="layout-dashboard"),
-    _Place("Players", "player_list.index", icon="users", parts=("players", "wallets")),
+    _Place("Players", "player_list.index", icon="users", parts=("players", "wallets", "bonuses")),
     _Place("Alerts", "alerts.index", icon="bell", parts=("alert_acts",)),
     _Place("Approvals", "approvals.index", icon="checks"),
     _Place("Withdrawals", "movements.index", icon="cash"),
     _Place("Bulk", "bulk.index", icon="table-import"),
     _Place("Games", "games.index", icon="cards", parts=("live_round", "rounds", "round_acts", "rule_sets")),
+    _Place("Bonus offers", "bonus_offers.index", icon="gift"),
     _Place("VIP rules", "vip_rules.index", icon="crown"),
     _Place("Audit", "audit.index", icon="shield-check"),
     _Place("Staff", "staff.index", icon="users-group"),

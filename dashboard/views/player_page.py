@@ -18,7 +18,7 @@ from dashboard.forms.past import PastForm
 from dashboard.forms.wallets import AdjustmentForm, JournalFilterForm, NoteForm
 from dashboard.models.change_request import RequestState
 from dashboard.models.wallet import WalletStatus
-from dashboard.queries import alerts, bets, journal, notes, players, staff
+from dashboard.queries import alerts, bets, bonuses, journal, notes, players, staff
 from dashboard.queries.bets import BetRow
 from dashboard.queries.paging import Page
 from dashboard.queries.players import PlayerPage
@@ -30,7 +30,7 @@ from dashboard.services.submissions import Course, Weighed
 from dashboard.services.vip import LimitUse
 from dashboard.views import access
 
-TABS = ("activity", "bets", "limits", "alerts", "notes")
+TABS = ("activity", "bets", "bonuses", "limits", "alerts", "notes")
 
 
 @dataclass(frozen=True)
@@ -219,6 +219,7 @@ def tab_context(
         "tab": tab,
         "journal": read_journal(session, page) if tab == "activity" else None,
         "bets": read_bets(session, page) if tab == "bets" else None,
+        **(read_bonuses(session, page) if tab == "bonuses" else {}),
         "alerts": alerts.list_latest_of(session, **scope, now=clock.now()) if tab == "alerts" else [],
         "notes": notes.list_notes(session, **scope) if tab == "notes" else [],
         "note_form": note_form or NoteForm(formdata=None),
@@ -253,6 +254,17 @@ def read_bets(session: Session, page: PlayerPage) -> Page[BetRow]:
         currency=page.balance.currency,
         after=request.args.get("after", ""),
     )
+
+
+def read_bonuses(session: Session, page: PlayerPage) -> dict[str, Any]:
+    """The player's bonuses in the shown currency, and what came from each source."""
+    scope: dict[str, Any] = {
+        "operator_id": operator_id(),
+        "player_id": page.player.id,
+        "currency": page.balance.currency,
+    }
+    open_ones, ended = bonuses.list_grants(session, **scope, after=request.args.get("after", ""))
+    return {"open": open_ones, "ended": ended, "sources": bonuses.list_sources(session, **scope)}
 
 
 def as_of_form() -> PastForm:

@@ -31,9 +31,8 @@ FROM wallets w WHERE w.operator_id = :o AND w.status = 'active' ORDER BY w.playe
 """)
 
 
-def give(session: Session, *, seed: int, currency: str, manager: Actor, now: dt.datetime) -> None:
+def give(session: Session, *, rng: Random, currency: str, manager: Actor, now: dt.datetime) -> None:
     """Make the offers, and grant some of each; a few are given up again."""
-    rng = Random(f"{seed}:gifts")
     scope = {"o": manager.operator_id, "c": currency}
     games = list(session.scalars(_GAMES, scope))
     made = [
