@@ -4,16 +4,20 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import exp, factorial, sqrt
+from math import erfc, exp, factorial, sqrt
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from dashboard.models import DealStatistic
+from dashboard.models import DealStatistic, Game
 from dashboard.queries.games import MonthRow
 from dashboard.services import andar_bahar
 
 SIGMAS = 4
+BEYOND = erfc(SIGMAS / sqrt(2)) / 2
+"""How much of a normal distribution lies beyond four sigma, on one side."""
+FEW = 50
+"""Counts that are expected to be smaller than this are far from normal."""
 BINS = ((1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (6, 10), (11, 15), (16, 25), (26, 49))
 """For the chi-square: so wide that a hundred rounds fill each of them."""
 MEAN, VARIANCE = 13, Fraction(468, 5)
@@ -24,27 +28,17 @@ FIRST_SHARE = Fraction(429, 833)
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A figure against its expectation, with the band that chance leaves once in 16,000 times."""
+    """A figure, its expectation, and the band of four sigma, which chance leaves once in 16,000 times."""
 
     observed: float
     expected: float
-    margin: float
-    """Half the width of the band: four standard deviations."""
-
-    @property
-    def low(self) -> float:
-        """The lower edge of the band, never below 0."""
-        return max(0.0, self.expected - self.margin)
-
-    @property
-    def high(self) -> float:
-        """The upper edge of the band."""
-        return self.expected + self.margin
+    low: float
+    high: float
 
     @property
     def is_within(self) -> bool:
         """Whether it lies in the band."""
-        return abs(self.observed - self.expected) <= self.margin
+        return self.low <= self.observed <= self.high
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +50,8 @@ class Figures:
     """For 1 to 49 cards, as numbers of rounds."""
     first_share: Compared
     """How often the side dealt first won, as a share."""
+    other_share: Compared
+    """How often the other side won."""
     mean: Compared
     """Cards dealt per round."""
     chance: float | None
@@ -73,15 +69,33 @@ def deals(session: Session, *, game_id: int) -> list[int]:
     return [counts.get(length, 0) for length in range(1, andar_bahar.LONGEST + 1)]
 
 
+def busiest_game(session: Session, *, operator_id: int) -> int | None:
+    """The game of which most rounds have ended; the first by name where none has; None without games."""
+    played = (
+        select(DealStatistic.game_id, func.sum(DealStatistic.rounds).label("rounds"))
+        .group_by(DealStatistic.game_id)
+        .subquery()
+    )
+    return session.scalars(
+        select(Game.id)
+        .outerjoin(played, played.c.game_id == Game.id)
+        .where(Game.operator_id == operator_id)
+        .order_by(func.coalesce(played.c.rounds, 0).desc(), Game.name, Game.id)
+        .limit(1)
+    ).one_or_none()
+
+
 def compare(counts: Sequence[int]) -> Figures:
     """What `deals` counted against what chance would bring. Pure; floats, since nothing is paid by them."""
     rounds = sum(counts)
     dealt = sum(length * count for length, count in enumerate(counts, 1))
+    variance = float(FIRST_SHARE * (1 - FIRST_SHARE))
     return Figures(
         rounds,
         [_count(counts[length - 1], length, rounds) for length in range(1, len(counts) + 1)],
-        _mean(sum(counts[::2]), rounds, float(FIRST_SHARE), float(FIRST_SHARE * (1 - FIRST_SHARE))),
-        _mean(dealt, rounds, MEAN, float(VARIANCE)),
+        _mean(sum(counts[::2]), rounds, float(FIRST_SHARE), variance, (0, 1)),
+        _mean(sum(counts[1::2]), rounds, float(1 - FIRST_SHARE), variance, (0, 1)),
+        _mean(dealt, rounds, MEAN, float(VARIANCE), (1, andar_bahar.LONGEST)),
         _chance(counts, rounds) if rounds else None,
     )
 
@@ -110,13 +124,37 @@ def tail(distance: float) -> float:
 
 def _count(observed: int, length: int, rounds: int) -> Compared:
     chance = float(andar_bahar.probability(length))
-    return Compared(observed, rounds * chance, SIGMAS * sqrt(rounds * chance * (1 - chance)))
+    expected = rounds * chance
+    if expected < FEW:
+        return Compared(observed, expected, *_quantiles(rounds, chance))
+    margin = SIGMAS * sqrt(expected * (1 - chance))
+    return Compared(observed, expected, max(0.0, expected - margin), expected + margin)
 
 
-def _mean(total: int, rounds: int, expected: float, variance: float) -> Compared:
-    if not rounds:
-        return Compared(expected, expected, 0.0)
-    return Compared(total / rounds, expected, SIGMAS * sqrt(variance / rounds))
+def _quantiles(rounds: int, chance: float) -> tuple[int, int]:
+    """The band of a count that is seldom: the normal curve would call a single one in the tail unusual.
+
+    Between the numbers beyond which the binomial distribution has no more than the normal one beyond
+    four sigma, on either side.
+    """
+    at, below = (1 - chance) ** rounds, 0.0
+    low, number = 0, 0
+    while number < rounds and below + at < 1 - BEYOND:
+        below += at
+        low = number + 1 if below <= BEYOND else low
+        number += 1
+        at *= (rounds - number + 1) / number * chance / (1 - chance)
+    return low, number
+
+
+def _mean(
+    total: int, rounds: int, expected: float, variance: float, possible: tuple[float, float]
+) -> Compared:
+    margin = SIGMAS * sqrt(variance / rounds) if rounds else 0.0
+    observed = total / rounds if rounds else expected
+    return Compared(
+        observed, expected, max(possible[0], expected - margin), min(possible[1], expected + margin)
+    )
 
 
 def _chance(counts: Sequence[int], rounds: int) -> float:

@@ -140,8 +140,13 @@ def rounds_by_length(lengths: Sequence[Compared]) -> Markup:
                 ),
             ],
             layout=_layout(
-                xaxis={"title": "Cards dealt", "dtick": 5, "tick0": 0, "range": [0.2, len(lengths) + 0.8]},
-                yaxis={"tickformat": "~s", "rangemode": "tozero"},
+                xaxis={
+                    "title": {"text": "Cards dealt", "font": {"size": 12}},
+                    "dtick": 5,
+                    "tick0": 0,
+                    "range": [0.2, len(lengths) + 0.8],
+                },
+                yaxis={"tickformat": ",", "rangemode": "tozero"},
             ),
         )
     )

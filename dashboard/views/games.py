@@ -149,7 +149,7 @@ def show_fairness() -> ResponseReturnValue:
     operator_id = access.current_operator().id
     with db.reading() as session:
         names = queries.names_by_id(session, operator_id=operator_id)
-        game_id = _asked_game(names)
+        game_id = _asked_game(session, names)
         figures = fairness_figures.compare(
             fairness_figures.deals(session, game_id=game_id) if game_id else []
         )
@@ -167,11 +167,11 @@ def show_fairness() -> ResponseReturnValue:
     )
 
 
-def _asked_game(names: dict[int, str]) -> int | None:
-    """The game that the URL names, else the first; None where there is none. Raises NotFound."""
+def _asked_game(session: Session, names: dict[int, str]) -> int | None:
+    """The game that the URL names, else the busiest; None where there is none. Raises NotFound."""
     asked = request.args.get("game", "")
     if not asked:
-        return next(iter(names), None)
+        return fairness_figures.busiest_game(session, operator_id=access.current_operator().id)
     if not (asked.isascii() and asked.isdecimal() and int(asked[:18]) in names):
         raise NotFound("There is no such game.")
     return int(asked[:18])

@@ -52,6 +52,24 @@ def test_a_side_that_wins_too_often_is_seen(cheated: int) -> None:
     assert figures.chance < 1e-6
 
 
+def test_one_round_of_a_length_that_is_seldom_is_nothing_unusual() -> None:
+    # In a thousand rounds one of 49 cards comes up once in twenty times; three come up once in 50,000 times.
+    for count, is_within in ((0, True), (1, True), (2, True), (3, False)):
+        counts = drawn(1_000, seed=5)
+        counts[48] = count
+        assert fairness_figures.compare(counts).by_length[48].is_within is is_within
+
+
+def test_the_bands_of_seldom_and_of_frequent_counts_meet() -> None:
+    # 10,000 rounds: 36 cards are expected 50.4 times, 37 cards 43.7 times.
+    bands = fairness_figures.compare(drawn(10_000, seed=5)).by_length
+    for length in (36, 37):
+        expected = float(10_000 * andar_bahar.probability(length))
+        assert isclose(bands[length - 1].low, expected - 4 * expected**0.5, abs_tol=4)
+        assert isclose(bands[length - 1].high, expected + 4 * expected**0.5, abs_tol=4)
+    assert bands[35].expected > fairness_figures.FEW > bands[36].expected
+
+
 def test_without_rounds_there_is_nothing_to_say() -> None:
     figures = fairness_figures.compare([0] * andar_bahar.LONGEST)
     assert (figures.rounds, figures.chance) == (0, None)
