@@ -116,11 +116,10 @@ class RuleSetForm(DeskForm):
 
     @property
     def first_wrong(self) -> str:
-        """The first thing that is wrong, with its field; empty where nothing is. Call it after `validate`."""
-        for field in self:
-            if field.errors:
-                return f"{field.label.text}: {field.errors[0]}"
-        return str(self.form_errors[0]) if self.form_errors else ""
+        """What is wrong with the rules first, with its field; empty where nothing is. After `validate`."""
+        others = {"name", "seen_version", "csrf_token"}
+        faulty = (field for field in self if field.errors and field.name not in others)
+        return next((f"{field.label.text}: {field.errors[0]}" for field in faulty), "")
 
     def rules(self) -> Rules:
         """What was typed. Call it after `validate`. Raises Rejected at what the rules of rules refuse."""
@@ -143,7 +142,7 @@ class RuleSetForm(DeskForm):
         """Say at the place of each of these edges that the house would lose there."""
         for edge in edges:
             for name in _places(edge, rules):
-                message = f"The house would lose: its edge is {edge.percent}. Pay less."
+                message = f"The house would lose {edge.percent.removeprefix('−')}: pay less."
                 field = self[name]
                 if message not in field.errors:
                     field.errors = [*field.errors, message]
