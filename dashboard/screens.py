@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from dashboard.services.passwords import DEMO_PASSWORD
 
 if TYPE_CHECKING:
-    from playwright.sync_api import BrowserContext, Page
+    from playwright.sync_api import BrowserContext, Locator, Page
 
 Act = Callable[["Page"], None]
 Theme = Literal["light", "dark"]
@@ -134,6 +134,23 @@ def hold(change_type: str, amount: str, reason: str) -> Act:
     return act
 
 
+def price_side_bets(page: "Page") -> None:
+    """Type what side bets pay, and wait for their edges."""
+    page.locator("[id='side-1-5']").fill("2.5")
+    page.locator("#side-red").fill("0.7")
+    page.locator("#edge-red .is-high").wait_for()
+    settle(page)
+
+
+def activate_even_money(page: "Page") -> None:
+    """Pay both sides the same, and try to have it played."""
+    page.locator("#name").fill("Even money")
+    page.locator("#pays-1-0-0").fill("1")
+    page.locator("[name=then][value=activate]").click()
+    page.locator("#pays-1-0-0[aria-invalid=true]").wait_for()
+    settle(page)
+
+
 def ask_palette(typed: str) -> Act:
     """Open the palette and type."""
 
@@ -205,7 +222,7 @@ SCREENS = (
     Screen("player-filters", "agent", "/players/{player}", press(".filters summary")),
     Screen("player-filtered", "agent", "/players/{player}?change_type=deposit&least=20"),
     Screen("player-none", "agent", "/players/{player}?least=99999999"),
-    Screen("player-bets", "agent", "/players/{player}?tab=bets"),
+    Screen("player-bets", "agent", "/players/{bettor}?tab=bets"),
     Screen("player-bonuses", "agent", "/players/{bonused}?tab=bonuses"),
     Screen("player-bonuses-read-only", "auditor", "/players/{bonused}?tab=bonuses"),
     Screen("bonus", "agent", "{bonus}"),
@@ -318,6 +335,13 @@ SCREENS = (
     Screen("verify-by-hand", "agent", "/rounds/{dealt}/verify"),
     Screen("fairness", "manager", "/games/fairness"),
     Screen("fairness-table", "manager", "/games/fairness?game={game}", press(".chart-table summary")),
+    Screen("rule-sets", "manager", "/rule-sets"),
+    Screen("rule-sets-read-only", "agent", "/rule-sets"),
+    Screen("rule-set", "manager", "/rule-sets/{rules}"),
+    Screen("rule-set-losing", "manager", "/rule-sets/{losing}"),
+    Screen("rule-set-edit", "manager", "/rule-sets/{rules}/edit"),
+    Screen("rule-set-new", "manager", "/rule-sets/new", price_side_bets),
+    Screen("rule-set-new-refused", "manager", "/rule-sets/new", activate_even_money, status=422),
     Screen("vip-rules", "admin", "/vip-rules"),
     Screen("vip-rule", "admin", "/vip-rules/{currency}/gold"),
     Screen("vip-rule-edit", "admin", "/vip-rules/{currency}/gold/edit"),
@@ -391,7 +415,7 @@ def find_subjects(context: "BrowserContext", url: str) -> dict[str, str]:
     page.goto(f"{url}/staff")
     member = page.locator("#staff tr:has-text('Manager') th a").first.get_attribute("href")
     bulk_list = _checked_list(page, url)
-    games = _games(page, url)
+    games = _games(page, url) | _rule_sets(page, url)
     page.goto(f"{url}/players/{found['player']}")
     entry = page.locator(".entry-link").first.get_attribute("href")
     page.close()
@@ -450,61 +474,22 @@ def _checked_list(page: "Page", url: str) -> str:
 
 
 def _games(page: "Page", url: str) -> dict[str, str]:
-    """A game whose decks are shuffled with a settled round, and a table with one that is dealt by hand."""
-    dealt, table = _dealt_table(page, url)
-    page.goto(f"{url}/rounds?state=settled")
-    settled = page.locator("#rounds tr:not(:has-text('by hand')) .lead a")
-    if not settled.count():
-        _new_game(page, url, "Lotus", "automatic")
-        page.goto(f"{page.url}/live")
-        _press_each(page, "#open-round button", "#act-create-closing button", "#act-create-deal button")
-        page.goto(f"{url}/rounds?state=settled")
-    played = _last_part(settled.first.get_attribute("href"))
-    page.goto(f"{url}/rounds/{played}")
-    page.locator(".page-head .back").click()
-    game = page.url.rpartition("game=")[2]
-    return {"game": game, "round": played, "dealt": dealt, "table": table}
-
-
-def _dealt_table(page: "Page", url: str) -> tuple[str, str]:
-    """A settled round that was dealt by hand, and its table, where the next one is half dealt."""
+    """A game with shuffled decks, a table dealt by hand, a settled round of each, and somebody who bet."""
     page.goto(f"{url}/games")
-    known = page.locator("#games .lead a", has_text="Corner table")
-    if known.count():
-        page.goto(url + (known.first.get_attribute("href") or ""))
-    else:
-        _new_game(page, url, "Corner table", "manual")
-        table = page.url
-        page.goto(f"{table}/live")
-        joker = ("#open-round button", "#pick-5S", "#act-create-betting button", "#act-create-closing button")
-        _press_each(page, *joker, "#pick-KC", "#pick-3D", "#pick-7C", "#pick-5H")
-        _press_each(page, *joker, "#pick-QH", "#pick-2C", "#pick-AS")
-        page.locator("#undo-card").wait_for()
-        page.goto(table)
-    table = _last_part(page.url)
+    game = _last_part(page.locator("#games tr:not(:has-text('by hand')) .lead a").first)
+    table = _last_part(page.locator("#games tr:has-text('by hand') .lead a").first)
     page.goto(f"{url}/rounds?state=settled&game={table}")
-    return _last_part(page.locator("#rounds .lead a").first.get_attribute("href")), table
+    dealt = _last_part(page.locator("#rounds .lead a").first)
+    page.goto(f"{url}/rounds?state=settled&game={game}")
+    played = _last_part(page.locator("#rounds .lead a").first)
+    page.goto(f"{url}/rounds/{played}")
+    bettor = _last_part(page.locator("#bets-table .lead a").first)
+    return {"game": game, "table": table, "dealt": dealt, "round": played, "bettor": bettor}
 
 
-def _new_game(page: "Page", url: str, name: str, dealing: str) -> None:
-    page.goto(f"{url}/games/new")
-    page.locator("#name").fill(name)
-    page.locator(f"[name=dealing][value={dealing}]").check(force=True)
-    page.locator("#min_bet").fill("1.00")
-    page.locator("#max_bet").fill("500.00")
-    page.locator("#game-form button[type=submit]").click()
-    page.wait_for_url(lambda address: not address.endswith("/new"))
-
-
-def _press_each(page: "Page", *selectors: str) -> None:
-    """Press one thing after the other, each once what was pressed before has had its effect."""
-    for selector in selectors:
-        page.locator(selector).click()
-        page.locator(f"{selector}:not([aria-disabled])").wait_for(state="detached")
-
-
-def _last_part(address: str | None) -> str:
-    return (address or "").rpartition("/")[2]
+def _last_part(link: "Locator") -> str:
+    """The id that a link leads to."""
+    return (link.get_attribute("href") or "").partition("?")[0].rpartition("/")[2]
 
 
 def _bonuses(page: "Page", url: str) -> dict[str, str]:

@@ -53,9 +53,12 @@ SUBJECTS = {
     "request": "/approvals/1/1",
     "decided": "/approvals/1/2",
     "game": "1",
+    "rules": "1",
+    "losing": "2",
     "table": "2",
     "round": "1",
     "dealt": "2",
+    "bettor": "1",
     "withdrawal": "/players/1/withdrawals/1",
 }
 
