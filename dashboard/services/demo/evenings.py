@@ -17,7 +17,7 @@ _ROUND_SECONDS = 70
 _OPENING = 6_000
 _DEPOSIT = 250
 _DEPOSITS_PER_WEEK = 1.5
-_COMES = 0.75
+_COMES = 0.65
 """How many of those who sit there bet on a round,"""
 _HEDGES = 0.08
 """and how many of these on both sides."""
@@ -40,9 +40,9 @@ class TableKind:
 
 
 TABLES = (
-    TableKind("Lotus Andar Bahar", "standard", Dealing.AUTOMATIC, 0.6, (14.5, 18.0, 21.0), 1_000),
-    TableKind("Three Rivers", "three-stage", Dealing.AUTOMATIC, 0.25, (16.5, 20.5), 500),
-    TableKind("The Long Table", "colour start", Dealing.MANUAL, 0.15, (20.0, 22.0), 2_000, 40_000),
+    TableKind("Lotus Andar Bahar", "standard", Dealing.AUTOMATIC, 0.65, (14.5, 18.0, 21.0), 1_000),
+    TableKind("Three Rivers", "three-stage", Dealing.AUTOMATIC, 0.27, (16.5, 20.5), 500),
+    TableKind("The Long Table", "colour start", Dealing.MANUAL, 0.08, (20.0, 22.0), 2_000, 40_000),
 )
 
 

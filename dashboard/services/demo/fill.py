@@ -97,11 +97,10 @@ def fill(
     coming = [member.player_id for member, life in zip(members, lives, strict=True) if life.is_guest]
     tables = Tables(
         seed=seed,
-        currency=CURRENCY,
+        house=house,
         manager=office.manager,
         guests=evenings.guests(_rng(seed, "guests"), coming),
         rounds_per_day=max(3.0, min(ROUNDS_PER_DAY, players_count / 180)),
-        now=now,
     )
     transact(partial(tables.open_house, at=days[0].at(0.1)))
     for first in range(0, days_count, STRETCH_DAYS):

@@ -22,7 +22,7 @@ from dashboard.services import andar_bahar, balances, bets, games, rounds, settl
 from dashboard.services.actors import SYSTEM, Actor
 from dashboard.services.andar_bahar import Deal
 from dashboard.services.demo import evenings
-from dashboard.services.demo.account import Day
+from dashboard.services.demo.account import Account, Day, Event, House
 from dashboard.services.demo.evenings import TABLES, Guest, Round, Stake
 
 T = TypeVar("T")
@@ -48,11 +48,12 @@ class Tables:
     """The tables and their guests, through the days of the demo. Within the caller's transactions."""
 
     seed: int
-    currency: str
+    house: House
     manager: Actor
     guests: Sequence[Guest]
     rounds_per_day: float
-    now: dt.datetime
+    _accounts: dict[int, Account] = field(default_factory=dict)
+    """What they paid in; what they bet is not in it."""
     _game_ids: list[int] = field(default_factory=list)
     _played: int = 0
     _dealt_by_hand: int = 0
@@ -73,7 +74,7 @@ class Tables:
             made = games.create(
                 session,
                 settings=settings,
-                currency=self.currency,
+                currency=self.house.currency,
                 dealing=kind.dealing,
                 actor=self.manager,
                 now=at,
@@ -87,25 +88,25 @@ class Tables:
         for day in days:
             rng = self._rng("day", day.on)
             paid_in = [
-                deposit for deposit in evenings.deposits(rng, day, self.guests) if deposit[0] < self.now
+                deposit for deposit in evenings.deposits(rng, day, self.guests) if deposit[0] < self.house.now
             ]
             self._pay_in(session, paid_in, ChangeType.DEPOSIT, "Card deposit")
             planned = evenings.rounds(rng, day, self.guests, self.rounds_per_day)
-            ended = self.now - dt.timedelta(minutes=15)
+            ended = self.house.now - dt.timedelta(minutes=15)
             amended = [self._play(session, each) for each in planned if each.at < ended]
             at = day.at(_AMENDED_AT)
             for amend in amended:
-                if amend is not None and at < self.now:
+                if amend is not None and at < self.house.now:
                     amend(at)
                     at += dt.timedelta(seconds=20)
 
     def leave_open(self, session: Session) -> None:
         """What is being played when the demo begins: bets are taken here, cards lie on the table there."""
-        betting = self.now - dt.timedelta(seconds=12)
+        betting = self.house.now - dt.timedelta(seconds=12)
         for number, kind in enumerate(TABLES):
             rng = self._rng("live", number)
             if kind.dealing == Dealing.MANUAL:
-                at = self.now - dt.timedelta(minutes=2)
+                at = self.house.now - dt.timedelta(minutes=2)
                 planned = evenings.round_at(rng, at, number, self.guests)
                 self._deal_by_hand(session, planned, rng, most=_LIVE_CARDS)
             elif number == 0:
@@ -220,25 +221,27 @@ class Tables:
         change_type: ChangeType,
         reason: str,
     ) -> None:
-        dated = [
-            balances.Dated(
-                balances.Request(
-                    player_id=guest.player_id,
-                    currency=self.currency,
-                    change_type=change_type,
-                    real_delta=self._minor(whole),
-                    reason=reason,
-                    idempotency_key=f"demo:{change_type}:{at.isoformat()}",
-                ),
-                SYSTEM,
-                at,
-            )
-            for at, guest, whole in paid_in
-        ]
+        """Post what the limits allow, scored as any payment. Guests come one after the other."""
+        dated = []
+        for at, guest, whole in paid_in:
+            account = self._accounts.setdefault(guest.player_id, Account(self.house))
+            if account.post(at, change_type, self._minor(whole), reason):
+                dated.append(self._dated(guest, account.events[-1]))
         balances.post_many(session, dated, with_alerts=True)
 
+    def _dated(self, guest: Guest, event: Event) -> balances.Dated:
+        request = balances.Request(
+            player_id=guest.player_id,
+            currency=self.house.currency,
+            change_type=event.change_type,
+            real_delta=event.amount,
+            reason=event.reason,
+            idempotency_key=f"demo:{event.change_type}:{event.at.isoformat()}",
+        )
+        return balances.Dated(request, SYSTEM, event.at, event.score)
+
     def _minor(self, whole: int) -> int:
-        return money.from_whole(whole, self.currency)
+        return money.from_whole(whole, self.house.currency)
 
     def _rng(self, *what: object) -> Random:
         return Random(f"{self.seed}/tables/{'/'.join(map(str, what))}")  # noqa: S311 - a demo, no secret
