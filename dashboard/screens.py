@@ -487,6 +487,16 @@ def _games(page: "Page", url: str) -> dict[str, str]:
     return {"game": game, "table": table, "dealt": dealt, "round": played, "bettor": bettor}
 
 
+def _rule_sets(page: "Page", url: str) -> dict[str, str]:
+    """One of several stages, and one on which the house would lose."""
+    page.goto(f"{url}/rule-sets")
+    names = {"rules": "three-stage", "losing": "even"}
+    return {
+        key: _last_part(page.locator("#rule-sets .lead a", has_text=name).first)
+        for key, name in names.items()
+    }
+
+
 def _last_part(link: "Locator") -> str:
     """The id that a link leads to."""
     return (link.get_attribute("href") or "").partition("?")[0].rpartition("/")[2]
