@@ -112,10 +112,10 @@ def fill(
     transact(
         partial(requests.ask, operator_id=operator_id, staff_by_email=staff, seed=seed, now=now),
     )
+    transact(partial(payouts.ask, operator_id=operator_id, agents=office.agents, seed=seed, now=now))
     transact(
         partial(gifts.give, rng=_rng(seed, "gifts"), currency=CURRENCY, manager=office.manager, now=now),
     )
-    transact(partial(payouts.ask, operator_id=operator_id, agents=office.agents, seed=seed, now=now))
     return Filled(operator_id, len(members), transact(partial(_count_entries, operator_id=operator_id)))
 
 

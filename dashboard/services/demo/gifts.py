@@ -17,6 +17,9 @@ from dashboard.services.bonus_terms import GameTerm, Gift, Terms
 
 _GRANTED = 18
 _GIVEN_UP_EVERY = 6
+_SINCE = dt.timedelta(seconds=18)
+"""So long before now the first is granted: behind everything else that has happened to a player."""
+_APART = dt.timedelta(seconds=0.5)
 _GAMES = text(
     "SELECT id FROM games WHERE operator_id = :o AND currency = :c AND state = 'active' ORDER BY id"
 )
@@ -41,6 +44,7 @@ def give(session: Session, *, rng: Random, currency: str, manager: Actor, now: d
     ]
     able = [row for row in session.execute(_PLAYERS, scope) if row.deposit is not None]
     for number, player in enumerate(rng.sample(able, min(len(able), _GRANTED))):
+        at = now - _SINCE + number * _APART
         granted = bonuses.grant(
             session,
             player_id=player.player_id,
@@ -50,7 +54,7 @@ def give(session: Session, *, rng: Random, currency: str, manager: Actor, now: d
             reason=rng.choice(("Asked for it by chat", "Promised by phone", "Spring mail")),
             actor=manager,
             idempotency_key=f"demo-gift-{number}",
-            now=now,
+            now=at,
         )
         if number % _GIVEN_UP_EVERY == _GIVEN_UP_EVERY - 1:
             bonus_endings.surrender(
@@ -59,7 +63,7 @@ def give(session: Session, *, rng: Random, currency: str, manager: Actor, now: d
                 bonus_id=granted.bonus_id,
                 reason="Wants to withdraw without it",
                 actor=manager,
-                now=now,
+                now=at + _APART / 2,
             )
 
 

@@ -16,6 +16,7 @@ _READY = text("""
 SELECT b.player_id, b.currency, b.real FROM balances b
 JOIN wallets w ON w.player_id = b.player_id
 WHERE b.operator_id = :operator AND w.status = 'active' AND b.pending = 0 AND b.real BETWEEN 20000 AND 500000
+  AND NOT EXISTS (SELECT FROM bets x WHERE x.player_id = b.player_id)
 ORDER BY md5(b.player_id::text) LIMIT :count
 """)
 _WAITING, _PAID, _CANCELLED = 8, 3, 2

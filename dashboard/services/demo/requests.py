@@ -15,12 +15,14 @@ from dashboard.services.actors import Actor
 from dashboard.services.changes import ChangeRefused, Request
 from dashboard.services.submissions import TypeAgain
 
-# Players at rest, so that what is approved comes after all that has happened to them.
+# Players at rest, so that what is approved comes after all that has happened to them; not those of the
+# tables, whose balance is the cards'.
 _AT_REST = text("""
 SELECT b.player_id, b.currency FROM balances b
 JOIN wallets w ON w.player_id = b.player_id
 WHERE b.operator_id = :operator AND w.status = 'active' AND b.pending = 0
   AND b.real BETWEEN 100000 AND 2000000 AND b.updated_at < :since
+  AND NOT EXISTS (SELECT FROM bets x WHERE x.player_id = b.player_id)
 ORDER BY md5('requests' || b.player_id) LIMIT :count
 """)
 _FROZEN = text("""
