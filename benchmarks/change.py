@@ -5,31 +5,21 @@ no hash, no key. Both run with two clients on the same server with fsync on, in 
 the medians.
 """
 
-import multiprocessing
-import os
 import random
-import re
 import statistics
-import subprocess
 import sys
-import tempfile
-import time
-from multiprocessing.queues import Queue
-from multiprocessing.synchronize import Barrier
 from uuid import uuid4
 
 import click
 
-import dashboard
+from benchmarks import pace
 from benchmarks.scratch import application, make_operator, vacuum
-from dashboard import clock, db, embedded, roles
-from dashboard.config import settings
+from dashboard import clock, db
 from dashboard.models.wallet import ChangeType
 from dashboard.services import balances, players
 from dashboard.services.actors import SYSTEM
 
 PLAYERS = 1_000
-CLIENTS = 2
 
 MINIMAL = """
 \\set player random(:first, :last)
@@ -53,8 +43,9 @@ def main() -> None:
         vacuum(app)
         minimal, service = [], []
         for turn in range(rounds):
-            minimal.append(run_minimal(seconds, operator_id, first, last))
-            service.append(run_service(seconds, first, last))
+            players_named = {"first": first, "last": last}
+            minimal.append(pace.of_sql(MINIMAL, seconds=seconds, operator=operator_id, **players_named))
+            service.append(pace.of_service(post, first, last, seconds=seconds))
             click.echo(f"round {turn + 1}: minimal {minimal[-1]:,.0f}/s, service {service[-1]:,.0f}/s")
     ratio = statistics.median(service) / statistics.median(minimal)
     click.echo(
@@ -83,60 +74,9 @@ def fill() -> tuple[int, int, int]:
     return operator_id, ids[0], ids[-1]
 
 
-def run_minimal(seconds: int, operator_id: int, first: int, last: int) -> float:
-    """Transactions a second of the minimal statements."""
-    with tempfile.NamedTemporaryFile("w", suffix=".sql") as script:
-        script.write(MINIMAL)
-        script.flush()
-        variables = [f"-Dfirst={first}", f"-Dlast={last}", f"-Doperator={operator_id}"]
-        command = [embedded.binary("pgbench"), "-n", "-M", "prepared", f"-c{CLIENTS}", f"-j{CLIENTS}"]
-        told = subprocess.run(
-            [*command, f"-T{seconds}", *variables, "-f", script.name, roles.url_for("app")],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    found = re.search(r"tps = ([0-9.]+)", told.stdout)
-    assert found, told.stdout
-    return float(found[1])
-
-
-def run_service(seconds: int, first: int, last: int) -> float:
-    """Changes a second of the service, in processes of their own."""
-    context = multiprocessing.get_context("spawn")
-    start = context.Barrier(CLIENTS)
-    counts = context.Queue()
-    home = str(settings().home)
-    workers = [
-        context.Process(target=work, args=(home, seconds, (first, last), start, counts))
-        for _ in range(CLIENTS)
-    ]
-    for worker in workers:
-        worker.start()
-    total = sum(counts.get() for _ in workers)
-    for worker in workers:
-        worker.join()
-    return float(total) / seconds
-
-
-def work(home: str, seconds: int, among: tuple[int, int], start: Barrier, counts: "Queue[int]") -> None:
-    """One client: change random balances for as long as it may, after a short warm-up."""
-    os.environ["PURSER_HOME"] = home
-    settings.cache_clear()
-    chance = random.Random()
-    with dashboard.create_app().app_context():
-        for _ in range(20):
-            post(chance.randint(*among))
-        start.wait()
-        ends, done = time.monotonic() + seconds, 0
-        while time.monotonic() < ends:
-            post(chance.randint(*among))
-            done += 1
-    counts.put(done)
-
-
-def post(player_id: int) -> None:
-    """One adjustment of one cent, by the door that every page uses."""
+def post(first: int, last: int) -> None:
+    """One adjustment of one cent of a random player, by the door that every page uses."""
+    player_id = random.randint(first, last)
     request = balances.Request(player_id, "USD", ChangeType.ADJUSTMENT, 1, "Goodwill", str(uuid4()))
     db.transact(lambda session: balances.change(session, request=request, actor=SYSTEM, now=clock.now()))
 
