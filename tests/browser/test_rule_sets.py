@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from sqlalchemy import select
 
 from dashboard.models.game import RuleSet
@@ -85,3 +85,23 @@ def test_without_javascript_the_table_is_laid_out_by_a_button(
     expect(page.get_by_role("heading", level=1)).to_have_text("Evening")
     assert kept(desk, "Evening")[1] == "draft"
     expect(page.get_by_role("button", name="Activate")).to_have_attribute("aria-disabled", "true")
+
+
+def test_what_is_typed_while_the_table_is_laid_out_stays(page: Page) -> None:
+    page.goto("/rule-sets/new")
+    settle(page)
+    held: list[Route] = []
+    page.route("**/prospect?part=table", lambda route: held.append(route))
+    page.get_by_label("Betting opens again after").fill("2")
+    bahar = page.get_by_label("Stage 1, any card, Bahar")
+    with page.expect_request("**/prospect?part=table"):
+        bahar.focus()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("0.97")
+    held.pop().continue_()
+    expect(page.locator("#edge-2-0")).to_be_visible()
+    first = page.get_by_label("Stage 1, cards 1–2, Bahar")
+    expect(first).to_have_value("0.97")
+    expect(first).to_be_focused()
+    page.keyboard.type("5")
+    expect(first).to_have_value("0.975")
