@@ -11,7 +11,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from dashboard.errors import NotFound
-from dashboard.services import chain
+from dashboard.models.game import Dealing
+from dashboard.services import bets, chain, rounds, settlement
+from dashboard.services.actors import SYSTEM
 from dashboard.services.imports import legacy_sample, legacy_wallets
 from dashboard.services.imports.legacy_report import Report
 from dashboard.services.imports.reading import Unreadable
@@ -406,6 +408,28 @@ def test_a_bonus_balance_without_bonuses_becomes_one_grant(session: Session, tmp
     assert grant == ("Moved in", "manual", "active", 1500, 1500, 1500, 0)
 
 
+def test_a_grant_that_moved_in_is_staked_wagered_and_paid_out(
+    session: Session, tmp_path: Path, house: int
+) -> None:
+    old = bonus("g1", "U1", "20.00", goalAmount="10.00")
+    write(tmp_path, balances=[balance("U1", "0", "20.00")], playerBonuses=[old])
+    move_in(session, tmp_path)
+    (player,) = session.scalars(text("SELECT id FROM players")).all()
+    game = builders.make_game(session, operator_id=house, dealing=Dealing.MANUAL, betting_seconds=3600)
+    edge, at = Edge(session), {"actor": SYSTEM, "now": NOW}
+    round_id = rounds.open(session, game_id=game, **at)
+    rounds.enter_joker(session, round_id=round_id, card=0, **at)
+    rounds.open_betting(session, round_id=round_id, **at)
+    wager = bets.Wager(player, round_id, "bahar", 10_00, "first")
+    assert bets.place(session, wager=wager, **at).bonus_part == 10_00
+    rounds.close(edge, round_id=round_id, stage=1, **at)
+    rounds.deal_card(session, round_id=round_id, position=1, card=13, **at)
+    settlement.settle(edge, round_id=round_id, **at)
+
+    assert one(session, "SELECT real, bonus FROM balances") == (10_00, 0)
+    assert one(session, "SELECT state, wagered, converted FROM bonuses") == ("completed", 11_00, 10_00)
+
+
 def test_more_bonus_than_was_granted_is_told_and_goes_to_the_oldest(session: Session, tmp_path: Path) -> None:
     newer = bonus("g2", "U1", "5.00", createdAt="2025-06-01 10:00:00")
     write(tmp_path, balances=[balance("U1", "0", "30.00")], playerBonuses=[newer, bonus("g1", "U1", "10.00")])
@@ -420,7 +444,11 @@ def test_every_old_status_has_its_state(session: Session, tmp_path: Path) -> Non
     statuses = {"active": "active", "pending": "queued", "Finished": "completed", "canceled": "cancelled"}
     grants = [bonus(f"g{at}", "U1", "5.00", status) for at, status in enumerate(statuses)]
     write(tmp_path, balances=[balance("U1", "0", "5.00")], playerBonuses=grants)
-    assert move_in(session, tmp_path).is_fine
+    report = move_in(session, tmp_path)
+    assert report.is_fine
+    assert [(note.line, note.text) for note in report.notes] == [
+        (3, "5.00 USD of Bonus welcome are queued: they are given when their turn comes")
+    ]
     rows = session.execute(
         text("SELECT state, remaining, ended_at IS NULL AS open FROM bonuses ORDER BY id")
     ).all()
@@ -429,6 +457,16 @@ def test_every_old_status_has_its_state(session: Session, tmp_path: Path) -> Non
         ("queued", 0, True),
         ("completed", 0, False),
         ("cancelled", 0, False),
+    ]
+
+
+def test_a_bonus_that_was_wagered_and_not_paid_out_is_noted(session: Session, tmp_path: Path) -> None:
+    done = bonus("g1", "U1", "5.00", processAmount="50.00")
+    write(tmp_path, balances=[balance("U1", "0", "5.00")], playerBonuses=[done])
+    report = move_in(session, tmp_path)
+    assert report.is_fine
+    assert [note.text for note in report.notes] == [
+        "Bonus welcome is wagered and was not paid out: the next bet that it stakes completes it"
     ]
 
 

@@ -1,4 +1,5 @@
-"""Moving in: journals from elsewhere. `entries` brings one in; the other modules read, order and compare.
+"""Moving in. `entries` brings in a journal from elsewhere, `legacy_wallets` the old tables of wallets and
+bonuses, which `legacy_undo` takes back; the other modules read, put together and compare.
 
 The source is never altered, and nothing is written that was not read.
 """

@@ -308,3 +308,18 @@ class _Maker:
             if opening and bonus > granted:
                 self._compare(opening.row, currency, "bonus of grants", ours=granted, recorded=bonus)
             grants.spread(own, bonus)
+        for grant in moving.grants:
+            self._note_grant(moving, grant)
+
+    def _note_grant(self, moving: Moving, grant: Grant) -> None:
+        """Say where money will move by itself because of what moved in."""
+        amount = f"{money.show(grant.amount, grant.currency)} {grant.currency}"
+        if grant.state == BonusState.QUEUED:
+            text = f"{amount} of {grant.name} are queued: they are given when their turn comes"
+        elif grant.state == BonusState.ACTIVE and grant.wagered >= grant.required:
+            text = f"{grant.name} is wagered and was not paid out: the next bet that it stakes completes it"
+        else:
+            return
+        if grant.line is not None:
+            file = self._tables.file("player_bonuses")
+            self._notes.append(Note(file, grant.line, moving.old_id, text))

@@ -91,7 +91,6 @@ class Report:
     """Moved in by this run; in a dry run: that would."""
     openings: int
     grants: int
-    """Of them, so many active ones stand for old rows or for a bonus balance that no row explained."""
     sums: list[Sums]
     refused: list[RefusedRow]
     differences: list[Difference]
