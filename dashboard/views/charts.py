@@ -158,18 +158,19 @@ def returns_by_month(months: Sequence[tuple[dt.date, float | None, float | None]
     return _script(
         go.Figure(
             data=[
-                go.Bar(
+                go.Scatter(
                     x=names,
                     y=[paid for _month, paid, _expected in months],
                     name="Paid",
-                    meta="bars",
+                    meta="line",
+                    mode="lines+markers",
                     hovertemplate="Paid %{y:.2f} %<extra></extra>",
                 ),
                 go.Scatter(
                     x=names,
                     y=[expected for _month, _paid, expected in months],
                     name="In theory",
-                    meta="line",
+                    meta="theory",
                     mode="lines+markers",
                     hovertemplate="In theory %{y:.2f} %<extra></extra>",
                 ),

@@ -5,7 +5,9 @@
   const sending = new Map();
 
   const rest = (form, submitter) => {
-    const buttons = [...form.elements].filter((element) => element.type === "submit" && !element.disabled);
+    // A button that rests loses the focus. A picker goes on with its keys, and a second press is refused as well.
+    const pressed = form.hasAttribute("data-picker") ? [] : [...form.elements];
+    const buttons = pressed.filter((element) => element.type === "submit" && !element.disabled);
     sending.set(form, { buttons, submitter });
     submitter?.setAttribute("aria-busy", "true");
     // After this turn, or the pressed button's own value would be missing from what is sent.

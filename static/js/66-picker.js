@@ -1,8 +1,10 @@
-// The cards of a live table ([data-picker]): arrow keys go from card to card, a rank and a suit typed one after
-// the other choose one, Enter enters it. The Tab key comes by once, to the card that one was at.
+// The cards of a live table ([data-picker]): a rank and a suit typed one after the other, wherever on the page no
+// field is typed into, choose one; arrow keys go from card to card, and Enter enters it. The Tab key comes by
+// once, to the card that one was at.
 (() => {
   "use strict";
   const across = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+  const typedInto = "input, textarea, select, [contenteditable]";
   const forgets = 1500;
   let at = "";
   let rank = "";
@@ -48,10 +50,11 @@
   };
 
   document.addEventListener("keydown", (event) => {
-    const from = event.target.closest?.(".pick");
-    const picker = from?.closest("[data-picker]");
+    const picker = document.querySelector("[data-picker]");
     if (!picker || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key in across) {
+    if (event.target.matches?.(typedInto) || document.querySelector("dialog[open]")) return;
+    const from = event.target.closest?.(".pick");
+    if (from && event.key in across) {
       event.preventDefault();
       step(picker, from, across[event.key]);
     } else if (/^[a-z0-9]$/i.test(event.key) && type(picker, event.key)) {

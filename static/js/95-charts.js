@@ -20,7 +20,8 @@
       const colour = token(trace.meta);
       trace.marker = { color: colour };
       const isBand = trace.meta === "band";
-      if (trace.type === "scatter") trace.line = { color: colour, width: isBand ? 0 : 2, shape: "spline", smoothing: 0.4 };
+      const shape = isBand ? { width: 0 } : { width: 2, shape: "spline", smoothing: 0.4 };
+      if (trace.type === "scatter") trace.line = { color: colour, ...shape };
       if (isBand) trace.fillcolor = colour;
     }
     Object.assign(figure.layout, { font, paper_bgcolor: "transparent", plot_bgcolor: "transparent", autosize: true });

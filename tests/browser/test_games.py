@@ -1,0 +1,183 @@
+"""Tables in the browser: dealt by keyboard, watched by two, and proved."""
+
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+from playwright.sync_api import Page, expect
+
+from dashboard import clock, db, live
+from dashboard.models.game import Dealing
+from dashboard.models.login import Role
+from dashboard.services import bets
+from dashboard.services.actors import SYSTEM
+from tests.builders import make_game
+from tests.web.desk import Desk
+
+WATCH_FETCHES = """
+window.fetches = [];
+document.addEventListener("htmx:before:request", (event) => {
+  if (event.target.id === "live-round") window.fetches.push(performance.now());
+});
+"""
+
+
+def new_game(desk: Desk, dealing: Dealing = Dealing.AUTOMATIC) -> int:
+    """A game with ten minutes to bet."""
+    return desk.write(
+        lambda session: make_game(
+            session, operator_id=desk.operator_id, name="Lotus", dealing=dealing, betting_seconds=600
+        )
+    )
+
+
+def open_live(page: Page, game_id: int) -> None:
+    """The live page, once it follows what happens."""
+    page.goto(f"/games/{game_id}/live")
+    expect(page.locator("#live-mark")).to_have_attribute("data-state", "on")
+
+
+def lying(page: Page) -> list[str]:
+    """The cards on the table, the joker first."""
+    return [card.get_attribute("aria-label") or "" for card in page.locator(".felt [role=img]").all()]
+
+
+def test_a_table_is_dealt_without_a_mouse(person: Callable[..., Page], desk: Desk) -> None:
+    page = person(Role.MANAGER)
+    open_live(page, new_game(desk, Dealing.MANUAL))
+    keys = page.keyboard
+    keys.press("o")
+    expect(page.locator("#picker-title")).to_have_text("Enter the joker")
+    expect(page.locator("#pick-AS")).to_be_focused()
+    keys.type("5s")
+    expect(page.locator("#pick-5S")).to_be_focused()
+    keys.press("Enter")
+    expect(page.locator("#act-create-betting button")).to_be_focused()
+    keys.press("Enter")
+    expect(page.locator("#act-create-closing")).to_be_visible()
+    keys.press("c")
+    expect(page.locator("#picker-title")).to_have_text("Card 1 goes to Andar")
+    keys.type("10h")
+    keys.press("Enter")
+    expect(page.locator("#picker-title")).to_have_text("Card 2 goes to Bahar")
+    # The focus is still there: one card to the right, and one down to the diamonds.
+    expect(page.locator("#pick-TH")).to_be_focused()
+    keys.press("ArrowRight")
+    keys.press("ArrowDown")
+    expect(page.locator("#pick-JD")).to_be_focused()
+    keys.press("Enter")
+    expect(page.locator("#picker-title")).to_have_text("Card 3 goes to Andar")
+    # What lies there cannot be chosen again.
+    keys.press("Enter")
+    expect(page.locator("#picker-title")).to_have_text("Card 3 goes to Andar")
+    page.locator("#live-title a").focus()
+    keys.press("z")
+    expect(page.locator("#picker-title")).to_have_text("Card 2 goes to Bahar")
+    assert lying(page) == ["5 of spades", "10 of hearts"]
+    keys.type("5d")
+    keys.press("Enter")
+    expect(page.locator(".live-result")).to_contain_text("Bahar wins with card 2")
+    assert lying(page) == ["5 of spades", "10 of hearts", "5 of diamonds, the match"]
+
+
+def test_two_watch_a_round_while_bets_come_fast_and_nothing_typed_is_lost(
+    person: Callable[..., Page], desk: Desk
+) -> None:
+    game_id = new_game(desk)
+    players = [desk.player(1_000_000) for _ in range(4)]
+    first, second = person(Role.MANAGER), person(Role.MANAGER, name="Ben Ito")
+    first.add_init_script(WATCH_FETCHES)
+    for page in (first, second):
+        open_live(page, game_id)
+    second.locator("#open-round button").click()
+    expect(first.locator("#live-title")).to_have_text("Round 1")
+    first.locator("#bet-player").fill("P-10")
+    first.locator("#bet-amount").fill("12.")
+    first.evaluate("document.getElementById('bet-player').focus()")
+    first.evaluate("document.getElementById('bet-player').setSelectionRange(1, 3)")
+    first.evaluate("window.fetches = []")
+
+    def bet(player_id: int) -> None:
+        with desk.app.app_context():
+            for number in range(30):
+                side = "andar" if number % 2 else "bahar"
+                wager = bets.Wager(player_id, 1, side, 200, f"{player_id}-{number}")
+                db.transact(
+                    lambda session, wager=wager: bets.place(  # type: ignore[misc]
+                        session, wager=wager, actor=SYSTEM, now=clock.now()
+                    )
+                )
+                live.tell(live.game(game_id))
+
+    with ThreadPoolExecutor(len(players)) as pool:
+        list(pool.map(bet, players))
+    for page in (first, second):
+        expect(page.locator("#live-round .figure").first).to_contain_text("120 bets on round 1")
+        expect(page.locator("#live-round .figure .value").first).to_have_text("240.00")
+    fetches = first.evaluate("window.fetches")
+    close = [later - earlier for earlier, later in pairwise(fetches)]
+    assert fetches
+    assert min(close, default=500) > 350  # two a second; a browser may be late with the one before
+    assert first.locator("#bet-player").input_value() == "P-10"
+    assert first.locator("#bet-amount").input_value() == "12."
+    expect(first.locator("#bet-player")).to_be_focused()
+    place = "[document.activeElement.selectionStart, document.activeElement.selectionEnd]"
+    assert first.evaluate(place) == [1, 3]
+
+
+def test_a_test_bet_shows_at_once_and_a_refused_one_at_its_field(
+    person: Callable[..., Page], desk: Desk
+) -> None:
+    game_id, player_id = new_game(desk), desk.player(50_000)
+    page = person(Role.MANAGER)
+    open_live(page, game_id)
+    page.keyboard.press("o")
+    expect(page.locator("#act-create-closing")).to_be_visible()
+    page.keyboard.press("b")
+    expect(page.locator("#bet-player")).to_be_focused()
+    page.keyboard.type(str(player_id))
+    page.locator("#bet-amount").fill("0.10")
+    page.keyboard.press("Enter")
+    expect(page.locator("#bet-amount-error, #bet-form .error-summary")).to_contain_text("The smallest bet")
+    page.locator("#bet-amount").fill("10")
+    page.keyboard.press("Enter")
+    expect(page.locator(".toast")).to_contain_text("10.00 USD on Andar: the bet stands.")
+    expect(page.locator("#last-bets tbody tr")).to_have_count(1)
+    expect(page.locator("#bet-player")).to_have_value(str(player_id))
+    expect(page.locator("#bet-amount")).to_have_value("")
+    expect(page.locator("#bet-amount")).to_be_focused()
+
+
+def test_a_round_is_played_and_proved_in_the_browser(person: Callable[..., Page], desk: Desk) -> None:
+    page = person(Role.MANAGER)
+    open_live(page, new_game(desk))
+    for button in ("#open-round", "#act-create-closing", "#act-create-deal"):
+        page.locator(f"{button} button").click()
+    expect(page.locator(".live-result")).to_contain_text(re.compile(r"(Andar|Bahar) wins with card \d+"))
+    dealt = lying(page)
+    page.locator(".commitment a").click()
+    expect(page.locator("[data-deck]")).to_have_attribute("data-deck-result", "equal")
+    assert lying(page) == dealt
+    marked = page.locator("[data-deck-cards] .is-dealt")
+    # The table shows them by side, the deck in the order in which they fell.
+    assert {each.get_attribute("title") for each in marked.all()} == {
+        card.removesuffix(", the match") for card in dealt
+    }
+
+
+def test_a_table_works_without_javascript(person: Callable[..., Page], desk: Desk) -> None:
+    page = person(Role.MANAGER, java_script_enabled=False)
+    page.goto(f"/games/{new_game(desk, Dealing.MANUAL)}/live")
+    joker = ("#open-round button", "#pick-5S", "#act-create-betting button", "#act-create-closing button")
+    for button in (*joker, "#pick-KC", "#undo-card button", "#pick-QC", "#pick-5H"):
+        page.locator(button).click()
+    expect(page.locator(".live-result")).to_contain_text("Bahar wins with card 2")
+    page.locator("#live-title a").click()
+    page.locator("a[href$='/correction']").click()
+    page.locator("#correction-cards").fill("QC 3D 5H")
+    page.locator("#correction-reason").fill("A card was passed over")
+    page.locator("#correction-cards ~ *").first.wait_for()
+    page.get_by_role("button", name="Settle anew").click()
+    expect(page.locator("h1")).to_have_text("Round 1 of Lotus")
+    expect(page.locator("main")).to_contain_text("Andar wins with card 3")
