@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from dashboard import money
-from dashboard.errors import Rejected
+from dashboard.errors import Conflict, Rejected
 from dashboard.models.game import Dealing
 from dashboard.models.wallet import ChangeType
 from dashboard.services import andar_bahar, balances, bets, games, rounds, settlement
@@ -30,8 +30,9 @@ _DEALT_AFTER = dt.timedelta(seconds=evenings.BETTING_SECONDS + 1)
 _CARD = dt.timedelta(seconds=1)
 _AMENDED_AT = 23.95
 """Of a day, after its last round."""
+_BROKEN_OFF_EVERY = 250
 _VOIDED_EVERY = 190
-_CORRECTED_EVERY = 60
+_CORRECTED_EVERY = 30
 _LIVE_CARDS = 4
 _VOIDS = (
     "The stream broke off before the first card was seen",
@@ -55,8 +56,8 @@ class Tables:
     _accounts: dict[int, Account] = field(default_factory=dict)
     """What they paid in; what they bet is not in it."""
     _game_ids: list[int] = field(default_factory=list)
-    _played: int = 0
-    _dealt_by_hand: int = 0
+    _shuffled: int = 0
+    _by_hand: int = 0
 
     def open_house(self, session: Session, *, at: dt.datetime) -> None:
         """Make the games, and let the guests bring what they come with."""
@@ -119,20 +120,24 @@ class Tables:
 
     def _play(self, session: Session, planned: Round) -> Callable[[dt.datetime], None] | None:
         """Play a round to its settlement; returns how it is put right later, where it has to be."""
-        self._played += 1
-        is_manual = TABLES[planned.table].dealing == Dealing.MANUAL
-        if is_manual:
-            rng = self._rng("shoe", planned.at)
-            round_id, at, deal = self._deal_by_hand(session, planned, rng, most=andar_bahar.LONGEST)
-        else:
-            round_id, at = self._deal_shuffled(session, planned)
-            deal = None
+        if TABLES[planned.table].dealing == Dealing.MANUAL:
+            return self._play_by_hand(session, planned)
+        self._shuffled += 1
+        if self._shuffled % _BROKEN_OFF_EVERY == _BROKEN_OFF_EVERY // 10:
+            self._break_off(session, planned)
+            return None
+        round_id, at = self._deal_shuffled(session, planned)
         settlement.settle(_Within(session), round_id=round_id, actor=SYSTEM, now=at)
-        if deal is not None and self._dealt_by_hand % _CORRECTED_EVERY == _CORRECTED_EVERY // 2:
-            return partial(self._correct, session, round_id, deal)
-        if self._played % _VOIDED_EVERY == _VOIDED_EVERY // 2:
-            return partial(self._void, session, round_id)
-        return None
+        is_voided = self._shuffled % _VOIDED_EVERY == _VOIDED_EVERY // 2
+        return partial(self._void, session, round_id) if is_voided else None
+
+    def _play_by_hand(self, session: Session, planned: Round) -> Callable[[dt.datetime], None] | None:
+        self._by_hand += 1
+        rng = self._rng("shoe", planned.at)
+        round_id, at, deal = self._deal_by_hand(session, planned, rng, most=andar_bahar.LONGEST)
+        settlement.settle(_Within(session), round_id=round_id, actor=self.manager, now=at)
+        is_wrong = self._by_hand % _CORRECTED_EVERY == _CORRECTED_EVERY // 2
+        return partial(self._correct, session, round_id, deal) if is_wrong else None
 
     def _deal_shuffled(self, session: Session, planned: Round) -> tuple[int, dt.datetime]:
         at, stage = planned.at, 1
@@ -170,7 +175,6 @@ class Tables:
             )
             if deal.winner is not None:
                 break
-        self._dealt_by_hand += 1
         return round_id, at + 3 * _CARD, deal
 
     def _correct(self, session: Session, round_id: int, deal: Deal, at: dt.datetime) -> None:
@@ -191,8 +195,15 @@ class Tables:
             now=at,
         )
 
+    def _break_off(self, session: Session, planned: Round) -> None:
+        """Void a round while bets are taken."""
+        game_id = self._game_ids[planned.table]
+        round_id = rounds.open(session, game_id=game_id, actor=SYSTEM, now=planned.at)
+        self._bet(session, round_id, planned.at, planned.stakes[0])
+        self._void(session, round_id, planned.at + _DEALT_AFTER)
+
     def _void(self, session: Session, round_id: int, at: dt.datetime) -> None:
-        reason = self._rng("void", self._played).choice(_VOIDS)
+        reason = self._rng("void", self._shuffled).choice(_VOIDS)
         settlement.void(_Within(session), round_id=round_id, reason=reason, actor=self.manager, now=at)
 
     def _close(self, session: Session, round_id: int, stage: int, actor: Actor, at: dt.datetime) -> None:
@@ -211,8 +222,8 @@ class Tables:
             )
             try:
                 bets.place(session, wager=wager, actor=SYSTEM, now=at)
-            except Rejected:
-                continue  # lost too much: nothing was staked
+            except (Rejected, Conflict):
+                continue  # lost too much, or the machine slept meanwhile: nothing was staked
 
     def _pay_in(
         self,
