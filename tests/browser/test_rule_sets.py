@@ -91,7 +91,11 @@ def test_what_is_typed_while_the_table_is_laid_out_stays(page: Page) -> None:
     page.goto("/rule-sets/new")
     settle(page)
     held: list[Route] = []
-    page.route("**/prospect?part=table", lambda route: held.append(route))
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/prospect?part=table", hold)
     page.get_by_label("Betting opens again after").fill("2")
     bahar = page.get_by_label("Stage 1, any card, Bahar")
     with page.expect_request("**/prospect?part=table"):

@@ -227,6 +227,23 @@ def test_three_stages_are_paid_by_the_stage_of_the_bet_and_the_card_of_the_match
     assert paid.items() <= {"won": (1, 1), "push": (0, 1), "lost": (0, 1)}.items()
 
 
+@pytest.mark.parametrize(("length", "pays"), [(1, 2), (2, 2), (3, 3), (4, 3), (5, 5), (48, 5), (49, 5)])
+def test_a_period_of_the_pay_table_ends_with_the_card_that_it_names(length: int, pays: int) -> None:
+    rows = tuple(
+        Pays(1, after, (Fraction(ratio), Fraction(ratio))) for after, ratio in ((0, 2), (2, 3), (4, 5))
+    )
+    rules = Rules(First.ANDAR, (0,), PaysBy.SIDE, rows)
+    winner = Side.ANDAR if length % 2 else Side.BAHAR
+
+    won = [
+        outcome.numerator
+        for outcome in rules.outcomes(joker=BLACK_ACE, winner=winner, cards_dealt=length)
+        if outcome.state == BetState.WON
+    ]
+
+    assert won == [pays]
+
+
 @pytest.mark.parametrize(
     ("joker", "winner", "length", "pays"),
     [
