@@ -388,7 +388,11 @@ SELECT e.player_id, e.sequence, e.change_type, e.contra_account, e.real_delta, e
        CAST(e.metadata::jsonb ->> 'other_sequence' AS bigint) AS other_sequence,
        EXISTS (
          SELECT FROM wallet_entries r
-         WHERE r.player_id = e.player_id AND r.currency = e.currency AND r.reverses = e.sequence) AS reversed
+         WHERE r.player_id = e.player_id AND r.currency = e.currency AND r.reverses = e.sequence) AS reversed,
+       EXISTS (
+         SELECT FROM bonuses g
+         WHERE g.player_id = e.player_id AND g.currency = e.currency AND g.deposit_sequence = e.sequence
+           AND g.state IN ('queued', 'active')) AS has_bonus
 FROM wallet_entries e WHERE e.player_id = :p AND e.currency = :c AND e.sequence = :s
 """)
 
@@ -517,3 +521,7 @@ def _refuse_irreversible(original: Any) -> None:
         raise Rejected("A reversal cannot be reversed: post a new adjustment instead.")
     if original.change_type in UNDONE_BY_ROUND:
         raise Rejected(f"A {original.change_type} is undone by voiding its round.")
+    if original.bonus_delta:
+        raise Rejected("Bonus money moves with its grants: cancel the bonus, or grant another one.")
+    if original.has_bonus:
+        raise Rejected("A bonus that is still open was granted for this deposit: cancel the bonus first.")

@@ -111,7 +111,11 @@ _ORIGINAL = text("""
 SELECT e.change_type, e.real_delta, e.bonus_delta,
        EXISTS (
          SELECT FROM wallet_entries r
-         WHERE r.player_id = e.player_id AND r.currency = e.currency AND r.reverses = e.sequence) AS reversed
+         WHERE r.player_id = e.player_id AND r.currency = e.currency AND r.reverses = e.sequence) AS reversed,
+       EXISTS (
+         SELECT FROM bonuses g
+         WHERE g.player_id = e.player_id AND g.currency = e.currency AND g.deposit_sequence = e.sequence
+           AND g.state IN ('queued', 'active')) AS has_bonus
 FROM wallet_entries e WHERE e.player_id = :p AND e.currency = :c AND e.sequence = :s
 """)
 _ASKED_BEFORE = text("""
@@ -147,6 +151,8 @@ def _rest(session: Session, scope: dict[str, object]) -> int:
     unfit = {ChangeType.REVERSAL, ChangeType.TRANSFER, *UNDONE_BY_ROUND}
     if original.change_type in unfit or original.real_delta <= 0 or original.bonus_delta:
         raise Rejected("This entry is not undone in parts.")
+    if original.has_bonus:
+        raise Rejected("A bonus that is still open was granted for this deposit: cancel the bonus first.")
     rest = int(original.real_delta) - _parts(session, scope)
     if rest <= 0:
         raise Rejected("All of this entry has been undone already.")

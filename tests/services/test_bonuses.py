@@ -13,7 +13,7 @@ from dashboard.errors import Conflict, NotFound, Rejected
 from dashboard.models import Operator
 from dashboard.models.bonus import BonusSource, OfferKind, WageringBase
 from dashboard.models.wallet import ChangeType
-from dashboard.services import balances, bonus_endings, bonus_offers, bonuses, wallets
+from dashboard.services import balances, bonus_endings, bonus_offers, bonuses, reversals, wallets
 from dashboard.services.actors import SYSTEM, Actor
 from dashboard.services.bonus_offers import Draft
 from dashboard.services.bonus_terms import Gift
@@ -327,6 +327,37 @@ class TestDeposits:
         with pytest.raises(Rejected, match="reversed"):
             give(session, world, offer_id=offer, deposit_sequence=sequence)
 
+    @pytest.mark.parametrize("extent", reversals.Extent)
+    def test_a_deposit_is_not_undone_while_its_bonus_is_open(
+        self, session: Session, world: World, extent: reversals.Extent
+    ) -> None:
+        offer = make_offer(session, world, self.HALF_UP_TO_30)
+        sequence = self.deposit(session, world, 40_00)
+        granted = give(session, world, offer_id=offer, deposit_sequence=sequence)
+        named: dict[str, Any] = {
+            "player_id": world.player,
+            "currency": "USD",
+            "sequence": sequence,
+            "extent": extent,
+            "reason": "Charged back",
+            "actor": world.agent,
+            "now": NOW,
+        }
+
+        with pytest.raises(Rejected, match="cancel the bonus first"):
+            reversals.undo(session, **named, idempotency_key="first")
+        bonus_endings.cancel(
+            session,
+            player_id=world.player,
+            bonus_id=granted.bonus_id,
+            reason="Charged back",
+            actor=world.agent,
+            now=NOW,
+        )
+        reversals.undo(session, **named, idempotency_key="second")
+
+        assert books(session, world) == (100_00, 0, 0)
+
     def test_only_a_deposit_of_the_player_counts(self, session: Session, world: World) -> None:
         offer = make_offer(session, world, self.HALF_UP_TO_30)
 
@@ -451,6 +482,39 @@ class TestEnding:
         with pytest.raises(Rejected, match="still holds"):
             wallets.close(session, player_id=world.player, reason="Asked", actor=world.agent, now=NOW)
         assert books(session, world) == (100_00, 50_00, 50_00)
+
+
+class TestReversing:
+    def test_bonus_money_is_never_reversed_behind_its_grants(self, session: Session, world: World) -> None:
+        granted = give(session, world)
+        assert granted.sequence
+
+        with pytest.raises(Rejected, match="cancel the bonus"):
+            balances.reverse(
+                session,
+                player_id=world.player,
+                currency="USD",
+                sequence=granted.sequence,
+                reason="By mistake",
+                actor=SYSTEM,
+                idempotency_key="back",
+                now=NOW,
+            )
+        assert books(session, world) == (100_00, 50_00, 50_00)
+
+
+class TestRoom:
+    def test_a_spent_grant_keeps_nobody_waiting(self, session: Session, world: World) -> None:
+        allow_active(session, world, 1)
+        give(session, world, 50_00)
+        second = give(session, world, 30_00)
+        session.execute(text("UPDATE balances SET bonus = 0 WHERE player_id = :p"), {"p": world.player})
+        session.execute(text("UPDATE bonuses SET remaining = 0 WHERE player_id = :p"), {"p": world.player})
+
+        assert bonuses.with_room(session, limit=10) == [(world.operator, world.player, "USD")]
+        assert bonuses.activate_queued(session, [(world.player, "USD")], NOW) == [
+            (world.player, second.bonus_id)
+        ]
 
 
 class TestTaking:
