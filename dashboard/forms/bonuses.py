@@ -53,7 +53,7 @@ class _TermsForm(DeskForm):
     )
     wagering_multiplier = StringField(
         "Times to wager",
-        default="30",
+        default="10",
         validators=[
             InputRequired("Enter a number; 0 for none."),
             Regexp(r"^[0-9]{1,4}(\.[0-9]{1,2})?$", message="A number such as 35 or 7.5."),
@@ -199,6 +199,8 @@ class GrantForm(_TermsForm):
             *(choice(str(key), name) for key, name in offers.items()),
             choice(self.BY_HAND, "By hand"),
         ]
+        if offers and not self.is_submitted():
+            self.offer_id.data = str(next(iter(offers)))
         self.deposit_sequence.choices = [
             choice("", "None"),
             *(choice(str(sequence), text) for sequence, text in deposits.items()),

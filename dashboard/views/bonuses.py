@@ -52,7 +52,7 @@ CANCELLATION = Ending(
     "Cancel a bonus",
     "For one that should not have been made: what remains of it is taken, and what its bets still win"
     " goes with it.",
-    "Cancel the bonus",
+    "Take the bonus back",
     "The bonus is cancelled.",
     bonus_endings.cancel,
 )
