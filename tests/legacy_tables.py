@@ -1,13 +1,13 @@
 """Old tables for tests: a few rows written as the CSV files that they would come in."""
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 Cells = Mapping[str, str]
 
 
-def write(folder: Path, **tables: list[Cells]) -> Path:
+def write(folder: Path, **tables: Sequence[Cells]) -> Path:
     """Write each table as NAME.csv, its columns those of all its rows; returns the folder."""
     folder.mkdir(exist_ok=True)
     for name, rows in tables.items():

@@ -61,7 +61,7 @@ def one(session: Session, statement: str, **parameters: object) -> Any:
     return session.execute(text(statement), parameters).one()
 
 
-def dump(session: Session) -> dict[str, list[Any]]:
+def dump(session: Session) -> dict[str, Any]:
     return {table: session.execute(text(f"SELECT * FROM {table} ORDER BY 1, 2, 3")).all() for table in TABLES}
 
 
@@ -416,7 +416,8 @@ def test_a_grant_that_moved_in_is_staked_wagered_and_paid_out(
     move_in(session, tmp_path)
     (player,) = session.scalars(text("SELECT id FROM players")).all()
     game = builders.make_game(session, operator_id=house, dealing=Dealing.MANUAL, betting_seconds=3600)
-    edge, at = Edge(session), {"actor": SYSTEM, "now": NOW}
+    edge = Edge(session)
+    at: dict[str, Any] = {"actor": SYSTEM, "now": NOW}
     round_id = rounds.open(session, game_id=game, **at)
     rounds.enter_joker(session, round_id=round_id, card=0, **at)
     rounds.open_betting(session, round_id=round_id, **at)

@@ -15,6 +15,7 @@ from dashboard.config import settings
 from dashboard.errors import Conflict
 from dashboard.models import Operator
 from dashboard.models.login import Role
+from dashboard.models.vip import Level
 from dashboard.models.wallet import ChangeType
 from dashboard.services import anchors, players, vip_rules, wallets
 from dashboard.services.imports import legacy_sample
@@ -61,7 +62,7 @@ def dump(database: str) -> dict[str, list[Any]]:
             "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
         ).fetchall()
         return {
-            name: sorted(map(repr, connection.execute(f'SELECT * FROM "{name}"').fetchall()))  # type: ignore[arg-type]
+            name: sorted(map(repr, connection.execute(f'SELECT * FROM "{name}"').fetchall()))
             for (name,) in names
             if name not in LEFT
         }
@@ -69,7 +70,7 @@ def dump(database: str) -> dict[str, list[Any]]:
 
 def rows(database: str, statement: str) -> list[dict[str, Any]]:
     with psycopg.connect(database_url("owner", database), row_factory=dict_row) as connection:
-        return connection.execute(statement).fetchall()  # type: ignore[arg-type]
+        return connection.execute(statement).fetchall()
 
 
 def move(command: Command, folder: Path, *options: str) -> Finished:
@@ -154,7 +155,7 @@ TOUCHES: dict[str, tuple[Callable[[Any, int], object], list[str]]] = {
         lambda session, player: vip_rules.set_level(
             session,
             player_id=player,
-            level=vip_rules.Level.DIAMOND,
+            level=Level.DIAMOND,
             reason="A friend",
             actor=_staff(session),
             now=builders.NOW,
@@ -202,7 +203,7 @@ def test_refused_when_what_hangs_on_a_wallet_has_changed(
 ) -> None:
     assert move(command, old).code == 0
     with ledger.owned() as connection:
-        connection.execute(statement)  # type: ignore[call-overload]
+        connection.execute(statement)
 
     finished = move(command, old, "--undo")
     assert (finished.code, finished.out) == (1, "")
