@@ -96,5 +96,6 @@ def test_side_bets_say_what_would_be_fair_whether_they_are_on_or_off() -> None:
     assert found["hearts"].edge is not None
     assert found["hearts"].edge.percent == "5.000 %"
     assert found["red"].fair == 1
-    assert found["red"].pays is found["red"].edge is None
+    assert found["red"].pays is None
+    assert found["red"].edge is None
     assert found["1-5"].fair_about == "2.69"
