@@ -39,7 +39,7 @@ def test_what_is_set_is_read(monkeypatch):
     assert at.secure_cookies is True
 
 
-@pytest.mark.parametrize("name", ["PURSER_SECRET_KEY", "PURSER_ANCHOR_KEY"])
+@pytest.mark.parametrize("name", ["PURSER_SECRET_KEY", "PURSER_ANCHOR_KEY", "PURSER_SEED_KEY"])
 @pytest.mark.parametrize(
     ("secret", "complaint"),
     [
@@ -76,12 +76,13 @@ def test_secrets_are_made_once_and_for_nobody_else(monkeypatch, tmp_path):
     at = config.read()
     assert len(keys.session_key(at)) >= 64
     assert keys.session_key(at) == keys.session_key(at)
-    assert keys.anchor_key(at) != keys.session_key(at).encode()
+    assert len({keys.session_key(at).encode(), keys.anchor_key(at), keys.seed_key(at)}) == 3
     assert len(set(keys.database_passwords(at.home).values())) == len(keys.DATABASE_ROLES)
     folder = at.home / "secrets"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
-    assert modes == {"session.key": 0o600, "anchor.key": 0o600, "database.json": 0o600}
+    names = ("session.key", "anchor.key", "seed.key", "database.json")
+    assert modes == dict.fromkeys(names, 0o600)
 
 
 def test_a_secret_that_others_can_read_is_refused(monkeypatch, tmp_path):
