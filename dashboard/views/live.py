@@ -15,8 +15,11 @@ bp = Blueprint("live", __name__)
 
 KEEPALIVE_SECONDS = 10.0
 """Also how a page that has gone is noticed: writing to it fails."""
-PACE_SECONDS = 0.5
-"""Between two events of one game, however fast its bets come; what came meanwhile is told by the second."""
+PACE_SECONDS = 0.55
+"""Between two events of one game, however fast its bets come; what came meanwhile is told by the second.
+
+A little more than half a second: the way to the browser is not always equally long.
+"""
 LIFETIME_SECONDS = 600.0
 """Then the stream ends and the browser asks again, so that whoever may no longer is refused."""
 
