@@ -1,10 +1,8 @@
 """How templates write cards, sides and what can be bet on: their filters."""
 
-from fractions import Fraction
-
 from flask import Flask
 
-from dashboard.services import andar_bahar, rule_sets
+from dashboard.services import andar_bahar, rule_set_tables, rule_sets
 
 _RANKS = {"A": "Ace", "J": "Jack", "Q": "Queen", "K": "King"}
 _SUITS = {"C": "clubs", "D": "diamonds", "H": "hearts", "S": "spades"}
@@ -17,7 +15,7 @@ def init_app(app: Flask) -> None:
         card_rank=card_rank,
         card_suit=andar_bahar.suit,
         selection_name=selection_name,
-        to_one=to_one,
+        to_one=rule_set_tables.to_one,
     )
 
 
@@ -35,16 +33,4 @@ def card_name(card: int) -> str:
 
 def selection_name(selection: str) -> str:
     """What can be bet on, in words: `Andar`, `Joker red`, `Joker of clubs`, `6–10 cards`."""
-    if selection in rule_sets.MARKETS["count"]:
-        return selection.replace("-", "\u2013") + " cards"
-    if selection in rule_sets.MARKETS["suit"]:
-        return f"Joker of {selection}"
-    if selection in rule_sets.MARKETS["colour"]:
-        return f"Joker {selection}"
-    return selection.capitalize()
-
-
-def to_one(ratio: Fraction) -> str:
-    """What a bet pays to one: `0.9`, `1`, `1/3`."""
-    numerator, denominator = ratio.limit_denominator(10_000).as_integer_ratio()
-    return f"{float(ratio):g}" if 10_000 % denominator == 0 else f"{numerator}/{denominator}"
+    return rule_sets.LABELS[selection]
