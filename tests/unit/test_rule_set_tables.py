@@ -42,6 +42,7 @@ def test_openings_are_named_by_what_lies_there(cards: int, words: str) -> None:
         ("1/10000", "0.0001"),
         ("1/3", "1/3"),
         ("100", "100"),
+        ("123.4567", "123.4567"),
     ],
 )
 def test_ratios_are_decimals_where_that_is_exact(ratio: str, text: str) -> None:
