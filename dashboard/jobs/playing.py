@@ -23,6 +23,8 @@ from dashboard.services.actors import SYSTEM
 from dashboard.services.game_clock import Due, Step
 
 EVERY_SECONDS = 0.25
+IDLE_SECONDS = 2.0
+"""Between two looks while nothing runs and nobody can bet."""
 REST_SECONDS = 60.0
 """How long a game is left alone after something that will not mend itself, such as a lost key."""
 RESUME_EVERY_SECONDS = 5.0
@@ -103,14 +105,16 @@ def keep_settling(stop: threading.Event) -> None:
 
 
 def _keep(stop: threading.Event, player: Player, *, resumes: bool = False) -> None:
-    resumed_at = float("-inf")
+    resumed_at, pause = float("-inf"), EVERY_SECONDS
     with application().app_context():
-        while not stop.wait(EVERY_SECONDS):
+        while not stop.wait(pause):
             try:
                 if resumes and time.monotonic() >= resumed_at + RESUME_EVERY_SECONDS:
                     resumed_at = time.monotonic()
                     resume(clock.now())
                 player.play(clock.now)
+                with db.reading() as session:
+                    pause = EVERY_SECONDS if game_clock.is_busy(session) else IDLE_SECONDS
             except DBAPIError:
                 _log.exception("playing")
 

@@ -68,6 +68,19 @@ SELECT step, game_id, round_id FROM due WHERE step IS NOT NULL ORDER BY game_id
 """)
 
 
+_BUSY = text("""
+SELECT EXISTS (SELECT FROM games WHERE is_running) OR EXISTS (
+  SELECT FROM rounds
+  WHERE state IN ('scheduled', 'betting', 'locked', 'dealing', 'settling')
+    AND (state = 'betting' OR opened_by = 'system'))
+""")
+
+
+def is_busy(session: Session) -> bool:
+    """Whether any step can come due without somebody doing something first."""
+    return bool(session.scalar(_BUSY))
+
+
 def due(session: Session, *, now: dt.datetime) -> list[Due]:
     """Every step that can be done now, at most one for each game."""
     return [Due(Step(row.step), row.game_id, row.round_id) for row in session.execute(_DUE, {"now": now})]

@@ -107,3 +107,32 @@ class TestARound:
         session.execute(text("UPDATE rounds SET betting_ends_at = :now"), {"now": NOW})
 
         assert steps(session) == []
+
+
+class TestBusy:
+    def test_without_a_game_nothing_comes_due(self, session: Session, operator_id: int) -> None:
+        make_game(session, operator_id=operator_id)
+
+        assert not game_clock.is_busy(session)
+
+    def test_a_running_game_keeps_it_busy(self, session: Session, operator_id: int) -> None:
+        running_game(session, operator_id)
+
+        assert game_clock.is_busy(session)
+
+    @pytest.mark.parametrize(
+        ("standing", "expected"),
+        [
+            ({"state": RoundState.BETTING, "opened_by": "staff:1"}, True),
+            ({"state": RoundState.LOCKED, "opened_by": "staff:1"}, False),
+            ({"state": RoundState.LOCKED, "opened_by": "system"}, True),
+            ({"state": RoundState.SETTLED, "opened_by": "system"}, False),
+        ],
+    )
+    def test_a_round_does_while_time_or_the_worker_moves_it(
+        self, session: Session, operator_id: int, standing: dict[str, Any], expected: bool
+    ) -> None:
+        game = make_game(session, operator_id=operator_id)
+        make_round(session, game_id=game, **standing)
+
+        assert game_clock.is_busy(session) is expected
