@@ -15,7 +15,7 @@ from dashboard.models.game import Dealing
 from dashboard.queries import fairness_figures, rounds, vip_rules
 from dashboard.queries import games as queries
 from dashboard.queries.games import GameRow
-from dashboard.services import games
+from dashboard.services import games, rule_sets
 from dashboard.views import access, charts, htmx
 from dashboard.views.access import requires
 
@@ -195,9 +195,11 @@ def _way_back(game_id: int) -> str:
 def _new(form: NewGameForm | None, status: int = 200) -> Response:
     operator = access.current_operator()
     given: dict[str, Any] = {"currency": operator.currency, "betting_seconds": 30, "pause_seconds": 10}
-    form = form or NewGameForm(formdata=None, data=given)
     with db.reading() as session:
-        form.offer(queries.list_rule_sets(session, operator_id=operator.id))
+        offered = queries.list_rule_sets(session, operator_id=operator.id)
+        usual = next((row.id for row in offered if row.name == rule_sets.DEFAULT_NAME), None)
+        form = form or NewGameForm(formdata=None, data={**given, "rule_set_id": usual and str(usual)})
+        form.offer(offered)
         codes = {rule.currency for rule in vip_rules.list_rules(session, operator_id=operator.id)}
         form.offer_currencies(sorted(codes, key=lambda code: (code != operator.currency, code)))
         return make_response(render_template("games/new.html", form=form), status)

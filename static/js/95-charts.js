@@ -2,22 +2,26 @@
 // only by pages that have a figure.
 (() => {
   "use strict";
-  const token = (name) => {
-    // A custom property comes as it was written, light-dark() and all; a colour that is used comes resolved.
-    const probe = document.createElement("span");
-    probe.className = `chart-token is-${name}`;
-    document.body.append(probe);
-    const colour = getComputedStyle(probe).color;
-    probe.remove();
-    return colour;
+  // A custom property comes as it was written, light-dark() and all; a colour that is used comes resolved. All are
+  // asked for at once: each change of the page before a question has its whole style computed anew.
+  const tokens = (names) => {
+    const probes = names.map((name) => {
+      const probe = document.createElement("span");
+      probe.className = `chart-token is-${name}`;
+      return probe;
+    });
+    document.body.append(...probes);
+    const colours = names.map((name, at) => [name, getComputedStyle(probes[at]).color]);
+    for (const probe of probes) probe.remove();
+    return Object.fromEntries(colours);
   };
 
   const paint = (figure) => {
-    const colours = Object.fromEntries(["text", "grid", "panel"].map((name) => [name, token(name)]));
+    const colours = tokens(["text", "grid", "panel", ...figure.data.map((trace) => trace.meta)]);
     const font = { family: "Inter, system-ui, sans-serif", size: 12, color: colours.text };
     const axis = { gridcolor: colours.grid, zerolinecolor: colours.grid, linecolor: colours.grid, tickfont: font };
     for (const trace of figure.data) {
-      const colour = token(trace.meta);
+      const colour = colours[trace.meta];
       trace.marker = { color: colour };
       const isBand = trace.meta === "band";
       const shape = isBand ? { width: 0 } : { width: 2, shape: "spline", smoothing: 0.4 };
