@@ -160,6 +160,7 @@ def examine(
         actor=actor,
         now=now,
         reserved=balances.Reserved(0, own_request),
+        locked=located,
     )
     if examined.repeated is not None:
         raise KeyReused(examined.repeated.entry)

@@ -5,6 +5,7 @@ games, hedges, expiry in the middle of a round, completion, caps, surrender. Aft
 and each grant, is what the model says, and the bonus balance is what remains of the open grants.
 """
 
+import copy
 import datetime as dt
 import random
 from dataclasses import dataclass, field, replace
@@ -50,6 +51,13 @@ WHERE e.player_id = ANY(:players) AND e.change_type IN ('settlement', 'refund')
 UNION ALL
 SELECT g.player_id FROM bonuses g
 WHERE g.player_id = ANY(:players) AND g.state <> 'completed' AND g.converted <> 0
+""")
+
+
+_REMAINS = text("""
+SELECT b.bonus,
+  (SELECT coalesce(sum(g.remaining), 0) FROM bonuses g WHERE g.player_id = b.player_id) AS remaining
+FROM balances b WHERE b.player_id = ANY(:players)
 """)
 
 
@@ -253,10 +261,10 @@ class World:
         self.meddle(chance=0.15)
         self.check()
         if number % 6 == 4:
-            settlement.void(self.transact, round_id=round_id, reason="Power", actor=SYSTEM, now=self.now)
+            self._void(round_id)
             pays = None
-            self.seen.add("void")
         else:
+            before = copy.deepcopy((self.players, self.grants))
             laid = 2 if table == 1 and len(cards) > 2 else 0
             self._lay(round_id, stack, laid + 1, len(cards))
             settlement.settle(self.transact, round_id=round_id, actor=SYSTEM, now=self.now)
@@ -268,8 +276,33 @@ class World:
             self.seen |= {"completed"} if len(done) > len(ended) else set()
             self.seen |= {"capped"} if any(grant.converted == grant.max_win for grant in done) else set()
         self.check()
+        if number == ROUNDS - 1:
+            self._void(round_id)
+            self._forget_settlement(*before)
         self.hour += rng.randrange(20)
         self.expire()
+        self.check()
+
+    def _void(self, round_id: int) -> None:
+        settlement.void(self.transact, round_id=round_id, reason="Power", actor=SYSTEM, now=self.now)
+        self.seen.add("void")
+
+    def _forget_settlement(self, players: dict[int, Player], grants: dict[int, Grant]) -> None:
+        """A settled round that is void at once: as if it had been void from the start.
+
+        Whose queue has moved up by a completion keeps what has begun, and is looked at no more.
+        """
+        begun = {key for key, grant in self.grants.items() if grants[key].state != grant.state == "active"}
+        gone = [
+            key for key, player in self.players.items() if any(self.grants[b] in player.grants for b in begun)
+        ]
+        rows = self.session.execute(_REMAINS, {"players": gone}).all()
+        assert [row for row in rows if row.bonus != row.remaining] == []
+        left_out = [id(grant) for key in gone for grant in players.pop(key).grants]
+        self.grants = {key: grant for key, grant in grants.items() if id(grant) not in left_out}
+        self.players = players
+        for player in players.values():
+            player.settle(None, self.hour)
         self.check()
 
     def _stage(self, round_id: int, game: int, stage: int) -> None:
