@@ -44,8 +44,7 @@ def main(streams: int, changes: int, idle_seconds: int) -> None:
     with application() as app:
         with app.app_context():
             player_id = fill()[0]
-        pool = app.config["SQLALCHEMY_ENGINE_OPTIONS"]
-        connections_most = pool["pool_size"] + pool["max_overflow"] + 1  # and the one that listens
+        connections_most = app.config["SQLALCHEMY_ENGINE_OPTIONS"]["pool_size"]
         with serving() as server:
             visitor = Visitor(settings().port)
             visitor.sign_in()

@@ -91,6 +91,9 @@ BLUEPRINTS = (
     palette.bp,
 )
 REQUEST_THREADS = 20
+CONNECTIONS = REQUEST_THREADS + 5
+"""To the database, of one process. The five are for open pages, which ask now and then whether their
+session still stands."""
 
 
 def create_app(**overrides: Any) -> Flask:
@@ -135,8 +138,8 @@ def _configuration(overrides: dict[str, Any]) -> dict[str, Any]:
             }
         },
         "SQLALCHEMY_ENGINE_OPTIONS": {
-            "pool_size": REQUEST_THREADS,
-            "max_overflow": 5,
+            "pool_size": CONNECTIONS,
+            "max_overflow": 0,
             "pool_timeout": 3,
             "pool_use_lifo": True,
             # When the database restarts, the first lost connection empties the pool: no need for pings.

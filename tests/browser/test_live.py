@@ -1,5 +1,6 @@
 """Two people at one desk: what one does appears before the other, who loses neither place nor words."""
 
+import datetime as dt
 import re
 from collections.abc import Callable
 
@@ -7,6 +8,7 @@ from playwright.sync_api import Page, Route, expect
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
+from dashboard import clock
 from dashboard.models import SignInSession
 from tests import builders
 from tests.web.desk import Desk
@@ -37,9 +39,13 @@ def test_a_change_appears_in_the_other_window_and_takes_nothing_away(
 ) -> None:
     player_id = desk.player(5_000_00)
 
+    # Yesterday at this hour: an hour without a change so far would make the next one unusual.
+    yesterday = clock.now() - dt.timedelta(days=1)
+
     def journal(session: Session) -> None:
-        for _entry in range(30):
-            builders.change(session, player_id, 1_00)
+        for entry in range(30):
+            at = yesterday + dt.timedelta(minutes=entry - 15)
+            builders.change(session, player_id, 1_00, now=at)
 
     desk.write(journal)
     first, second = person(name="Ana Reyes"), person(name="Ben Ito")

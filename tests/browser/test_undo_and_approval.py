@@ -1,7 +1,9 @@
 """Taking back what was just sent, and asking a second person: by keyboard, live, and without JavaScript."""
 
+import datetime as dt
 from collections.abc import Callable
 
+import psycopg
 import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import select, update
@@ -143,3 +145,24 @@ def test_two_people_one_decision(person: Callable[..., Page], desk: Desk) -> Non
     expect(second.locator("#dialog [role=alert]")).to_contain_text("Maya Okafor has already approved")
     expect(agent.locator("#balance-card .value").first).to_have_text("5,600.00")
     assert desk.version(player_id) == 2
+
+
+def test_what_is_overdue_is_asked_for_ever_more_seldom(person: Callable[..., Page], desk: Desk) -> None:
+    player_id, page = desk.player(5_000_00), person()
+    page.clock.install()
+    send(page, player_id, "250")
+    expect(page.locator("#held [data-countdown]")).to_be_visible()
+    # Nobody posts it when its time comes: no worker runs here.
+    with psycopg.connect(desk.app.config["DATABASE_OWNER_URL"], autocommit=True) as owner:
+        moments = "requested_at = requested_at - interval '1 hour', post_at = post_at - interval '1 hour'"
+        owner.execute(f"UPDATE change_requests SET {moments}")
+    page.goto(f"/players/{player_id}")
+    settle(page)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/held" in request.url else None)
+    page.clock.pause_at(clock.now() + dt.timedelta(minutes=10))  # and from here on no time passes
+
+    expect(page.locator("#held [data-countdown]")).to_have_text("…")
+    for _question in range(20):
+        page.evaluate("fetch('/healthz').then((answer) => answer.text())")
+    assert 1 <= len(asked) <= 2

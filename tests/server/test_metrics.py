@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
+from dashboard.web import CONNECTIONS
 from tests import builders
 from tests.server.conftest import ROOT, Browser, Desk, select_pause
 
@@ -81,7 +82,7 @@ def test_what_happened_is_counted_after_it_was_committed(watched: Desk) -> None:
     assert seen['purser_http_request_seconds_count{endpoint="wallets.create_adjustment"}'] == 3
     assert seen["purser_database_up"] == 1
     assert seen['purser_jobs{state="failed"}'] == 0
-    assert (seen["purser_pool_size"], seen["purser_live_streams"]) == (20, 0)
+    assert (seen["purser_pool_size"], seen["purser_live_streams"]) == (CONNECTIONS, 0)
     assert not any("@" in name for name in seen)
 
 

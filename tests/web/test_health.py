@@ -26,13 +26,13 @@ def test_ready_without_a_worker_too(client: PageClient) -> None:
     }
 
 
-def test_a_database_that_hangs_is_not_waited_for(app: Flask, database: str) -> None:
+def test_a_database_that_hangs_is_not_waited_for(app: Flask, app_database: str) -> None:
     statuses: list[int] = []
 
     def ask() -> None:
         statuses.append(app.test_client().get("/readyz").status_code)
 
-    with psycopg.connect(database_url("owner", database)) as owner:
+    with psycopg.connect(database_url("owner", app_database)) as owner:
         owner.execute("LOCK TABLE alembic_version")
         threads = [threading.Thread(target=ask) for _ in range(5)]
         begun = time.monotonic()
