@@ -1,17 +1,20 @@
-"""What the command palette finds: a few players and a few entries, quickly enough for every key."""
+"""What the command palette finds: a few players, entries, games and rounds, quickly enough for every key."""
 
 import re
 from dataclasses import dataclass
 
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from dashboard.models import Player, Wallet
+from dashboard.models import Game, Player, Round, Wallet
+from dashboard.models.game import GameState
 from dashboard.queries import player_list
 from dashboard.queries.player_list import PlayerFilter
 
 PLAYERS_MAX = 6
 ENTRIES_MAX = 5
+ROUNDS_MAX = 5
+GAMES_MAX = 5
 REFERENCE_LENGTH_MIN = 3
 """Shorter beginnings fit too many entries to be of use."""
 
@@ -37,6 +40,56 @@ class FoundEntry:
     change_type: str
     real_delta: int
     player_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class FoundGame:
+    """A game whose name the typed text fits."""
+
+    id: int
+    name: str
+    is_running: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRound:
+    """A round of the typed number."""
+
+    id: int
+    number: int
+    game_name: str
+    state: str
+
+
+def find_games(session: Session, *, operator_id: int, typed: str) -> list[FoundGame]:
+    """Up to GAMES_MAX games in play of which a word begins like this, in either case, by name."""
+    beginning = re.sub(r"([\\%_])", r"\\\1", typed.strip().lower())
+    rows = session.execute(
+        select(Game.id, Game.name, Game.is_running)
+        .where(
+            Game.operator_id == operator_id,
+            Game.state == GameState.ACTIVE,
+            (" " + func.lower(Game.name)).like(f"% {beginning}%"),
+        )
+        .order_by(Game.name)
+        .limit(GAMES_MAX)
+    )
+    return [FoundGame(*row) for row in rows]
+
+
+def find_rounds(session: Session, *, operator_id: int, typed: str) -> list[FoundRound]:
+    """Up to ROUNDS_MAX rounds of the number that is typed (`123`, `#123`, `round 123`), the latest first."""
+    number = re.fullmatch(r"(?:round\s+)?#?([0-9]{1,15})", typed.strip().lower())
+    if number is None:
+        return []
+    rows = session.execute(
+        select(Round.id, Round.number, Game.name, Round.state)
+        .join(Game, Game.id == Round.game_id)
+        .where(Game.operator_id == operator_id, Round.number == int(number[1]))
+        .order_by(Round.id.desc())
+        .limit(ROUNDS_MAX)
+    )
+    return [FoundRound(*row) for row in rows]
 
 
 def find_players(session: Session, *, operator_id: int, currency: str, search: str) -> list[FoundPlayer]:

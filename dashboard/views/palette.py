@@ -151,6 +151,8 @@ class _Place(NamedTuple):
 _MORE_PLACES = (
     _Place("Cash flow", "desk.show_cash_flow", icon="chart-bar"),
     _Place("Alert figures", "alerts.show_figures", icon="chart-bar"),
+    _Place("Rounds", "rounds.index", icon="history"),
+    _Place("Fairness of deals", "games.show_fairness", icon="scale"),
     _Place("Trial balance", "audit.show_trial_balance", icon="scale"),
     _Place("Your sessions", "auth.index", icon="devices"),
 )
@@ -176,6 +178,8 @@ def _groups(session: Session, typed: str) -> list[Group]:
     found = [_about_this_page(session, who, acts, typed), _acts(session, who, acts, typed)]
     if typed and who.may("players:view"):
         found += [_players(session, who, typed), _entries(session, who, typed)]
+    if typed and who.may("games:view"):
+        found += [_games(session, who, typed), _rounds(session, who, typed)]
     found.append(Group("Go to", _places(who, typed)))
     return [group for group in found if group.items]
 
@@ -272,6 +276,34 @@ def _entry(entry: FoundEntry) -> Item:
         note=f"{spoken(entry.change_type)} {moved} {entry.currency} · {entry.player_name}",
         opens_dialog=True,
     )
+
+
+def _games(session: Session, who: Actor, typed: str) -> Group:
+    found = queries.find_games(session, operator_id=who.operator_id, typed=typed)
+    lines = [
+        Item(
+            game.name,
+            url_for("live_round.show", game_id=game.id),
+            icon="cards",
+            note="running" if game.is_running else "",
+        )
+        for game in found
+    ]
+    return Group("Games, live", lines)
+
+
+def _rounds(session: Session, who: Actor, typed: str) -> Group:
+    found = queries.find_rounds(session, operator_id=who.operator_id, typed=typed)
+    lines = [
+        Item(
+            f"Round {round_.number:,}",
+            url_for("rounds.show", round_id=round_.id),
+            icon="history",
+            note=f"{round_.game_name} · {round_.state}",
+        )
+        for round_ in found
+    ]
+    return Group("Rounds", lines)
 
 
 def _places(who: Actor, typed: str) -> list[Item]:

@@ -151,3 +151,21 @@ def test_it_takes_few_statements(desk: Desk, agent: Browser) -> None:
         desk.player(name=f"Mira Holm {number}")
     assert desk.count_queries(lambda: agent.get("/palette?q=mira", htmx=True)) <= 12, desk.queries
     assert desk.count_queries(lambda: agent.get("/palette", htmx=True)) <= 5, desk.queries
+
+
+def test_games_are_found_by_name_and_rounds_by_number(desk: Desk, agent: Browser) -> None:
+    def work(session: Session) -> tuple[int, int]:
+        game_id = builders.make_game(session, operator_id=desk.operator_id, name="Three Rivers")
+        round_id = builders.make_round(session, game_id=game_id, number=1204)
+        theirs = builders.make_game(
+            session, operator_id=builders.make_operator(session), name="Rivers, theirs"
+        )
+        builders.make_round(session, game_id=theirs, number=1204)
+        return game_id, round_id
+
+    game_id, round_id = desk.write(work)
+    assert lines(agent, "riv") == {"Three Rivers": f"/games/{game_id}/live"}
+    for typed in ("1204", "#1204", "Round 1204"):
+        assert lines(agent, typed) == {"Round 1,204": f"/rounds/{round_id}"}
+    assert lines(agent, "120") == {}
+    assert lines(desk.sign_in(Role.PARTNER, name="Pat Ner"), "1204") == {}
