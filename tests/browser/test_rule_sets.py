@@ -109,3 +109,12 @@ def test_what_is_typed_while_the_table_is_laid_out_stays(page: Page) -> None:
     expect(first).to_be_focused()
     page.keyboard.type("5")
     expect(first).to_have_value("0.975")
+
+
+def test_enter_keeps_a_draft_and_activates_nothing(page: Page, desk: Desk) -> None:
+    page.goto("/rule-sets/new")
+    settle(page)
+    page.get_by_label("Name", exact=True).fill("Evening")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Evening")
+    assert kept(desk, "Evening") == (rule_sets.SHIPPED["standard"], "draft")
