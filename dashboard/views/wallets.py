@@ -68,8 +68,8 @@ UNFREEZE = Move(
 CLOSURE = Move(
     "closure",
     "Close the wallet",
-    "This is for good: a closed wallet cannot be opened again, and takes reversals alone. Journal, notes"
-    " and alerts stay.",
+    "This is for good: a closed wallet cannot be opened again, and takes reversals alone. Its bonuses"
+    " are taken. Journal, notes and alerts stay.",
     "Close the wallet for good",
     "The wallet is closed.",
     is_grave=True,

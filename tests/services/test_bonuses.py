@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from dashboard.errors import Conflict, NotFound, Rejected
 from dashboard.models import Operator
 from dashboard.models.bonus import BonusSource, OfferKind, WageringBase
+from dashboard.models.game import RoundState
 from dashboard.models.wallet import ChangeType
 from dashboard.services import balances, bonus_endings, bonus_offers, bonuses, reversals, wallets
 from dashboard.services.actors import SYSTEM, Actor
@@ -19,7 +20,16 @@ from dashboard.services.bonus_offers import Draft
 from dashboard.services.bonus_terms import Gift
 from dashboard.services.bonuses import Granted, Terms
 from dashboard.services.changes import ChangeRefused, KeyReused
-from tests.builders import NOW, change, make_actor, make_operator, make_player
+from tests.builders import (
+    NOW,
+    change,
+    make_actor,
+    make_bet,
+    make_game,
+    make_operator,
+    make_player,
+    make_round,
+)
 
 DAY = dt.timedelta(days=1)
 SECOND = dt.timedelta(seconds=1)
@@ -475,6 +485,14 @@ class TestEnding:
         assert books(session, world) == (0, 0, 0)
         assert {row(session, grant).state for grant in grants} == {"forfeited"}
         assert [entry[0] for entry in entries(session, world)].count("bonus_forfeit") == 2
+
+    def test_a_wallet_is_not_closed_while_a_bet_is_pending(self, session: Session, world: World) -> None:
+        game = make_game(session, operator_id=world.operator)
+        round_id = make_round(session, game_id=game, state=RoundState.BETTING)
+        make_bet(session, round_id=round_id, player_id=world.player, amount=100_00)
+
+        with pytest.raises(Rejected, match="not settled yet"):
+            wallets.close(session, player_id=world.player, reason="Asked", actor=world.agent, now=NOW)
 
     def test_a_wallet_that_cannot_be_closed_keeps_its_bonus(self, session: Session, world: World) -> None:
         give(session, world)
