@@ -74,6 +74,11 @@ def tell_request(*, operator_id: int, player_id: int) -> None:
     tell(approvals_of(operator_id))
 
 
+def tell_settled(*, operator_id: int, game_id: int, player_ids: Iterable[int]) -> None:
+    """A round was settled, or settled anew: its table, those who bet and the desk look again."""
+    tell(game(game_id), operator_of(operator_id), *map(player, player_ids))
+
+
 def init_app(app: Flask) -> None:
     """Give the application its bus. Threads start with the first page that listens or the first tale."""
     app.extensions["live"] = Bus(app)

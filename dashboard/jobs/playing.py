@@ -136,7 +136,6 @@ def _tell(due: Due) -> None:
 
 
 def _tell_settled(round_id: int) -> None:
-    """Let the pages of those who bet look again, and the desk."""
     with db.reading() as session:
-        operator_id, game_id, players = rounds.who_played(session, round_id)
-    live.tell(live.game(game_id), live.operator_of(operator_id), *map(live.player, players))
+        told = rounds.who_is_told(session, round_id)
+    live.tell_settled(**told)

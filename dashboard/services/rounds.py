@@ -236,10 +236,11 @@ def standing(session: Session, *, round_id: int, actor: Actor) -> Standing:
     return Standing(RoundState(row.state), row.stage, Side(row.winner) if row.winner else None)
 
 
-def who_played(session: Session, round_id: int) -> tuple[int, int, list[int]]:
-    """The round's operator, its game, and the players who bet on it: whom to tell of its end."""
+def who_is_told(session: Session, round_id: int) -> dict[str, Any]:
+    """The round's operator, its game, and who bet on it: what `live.tell_settled` takes."""
     row = session.execute(_LOOK, {"id": round_id}).one()
-    return row.operator_id, row.game_id, list(session.scalars(_PLAYERS, {"id": round_id}))
+    players = session.scalars(_PLAYERS, {"id": round_id}).all()
+    return {"operator_id": row.operator_id, "game_id": row.game_id, "player_ids": players}
 
 
 def due_to_lock(session: Session, *, limit: int = 100) -> list[int]:

@@ -1,6 +1,7 @@
 """What staff do with a round by hand: cards, bets opened and closed, dealing, voiding, putting right."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -132,12 +133,20 @@ def _step(round_id: int, work: Callable[..., Any]) -> ResponseReturnValue:
     db.transact(lambda session: work(session, actor=who, now=now))
     played = _round(round_id)
     if played.winner is not None:
-        _settle(round_id)
+        with suppress(Conflict):  # the worker was first: it plays this game, too
+            _settle(round_id)
     return live_round.answer(played.game_id)
 
 
 def _settle(round_id: int) -> None:
     settlement.settle(db.transact, round_id=round_id, actor=access.current_actor(), now=clock.now())
+    _tell_settled(round_id)
+
+
+def _tell_settled(round_id: int) -> None:
+    with db.reading() as session:
+        told = rounds.who_is_told(session, round_id)
+    live.tell_settled(**told)
 
 
 def _decide(noun: str, round_id: int, form: DeskForm, work: Callable[..., Any]) -> ResponseReturnValue:
@@ -147,8 +156,8 @@ def _decide(noun: str, round_id: int, form: DeskForm, work: Callable[..., Any]) 
     except (Rejected, Conflict) as refused:
         form.show(refused)
         return _form(noun, round_id, form, 409 if isinstance(refused, Conflict) else 422)
+    _tell_settled(round_id)
     played = _round(round_id)
-    live.tell(live.game(played.game_id))
     said = "is void: every stake was given back." if noun == "void" else "is settled anew."
     location = url_for("rounds.show", round_id=round_id)
     return htmx.redirect_with_toast(location, f"Round {played.number} {said}")

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from dashboard import live
 from dashboard.models import Bet, Operator, Round
 from dashboard.models.game import Dealing, RoundState
 from dashboard.models.login import Role
@@ -94,6 +95,23 @@ def test_a_round_is_played_by_hand_from_bets_to_payout(desk: Desk, manager: Brow
     page = manager.page(f"/games/{game_id}/live")
     assert f"{played.winner.capitalize()} wins with card {len(played.cards)}" in page.text  # type: ignore[union-attr]
     assert len(cards_on(page)) == len(played.cards) + 1
+
+
+def test_those_who_bet_are_told_when_it_is_settled(desk: Desk, manager: Browser, game_id: int) -> None:
+    player_id = desk.player(50_000)
+    manager.post(f"/games/{game_id}/rounds", {})
+    bet(manager, game_id, player_id, "12.50")
+    round_id = last_round(desk, game_id).id
+    closing = fields(manager.page(f"/games/{game_id}/live"), "act-create-closing")
+    manager.post(f"/rounds/{round_id}/closing", closing)
+    dealing = fields(manager.page(f"/games/{game_id}/live"), "act-create-deal")
+    followed = frozenset({live.game(game_id), live.player(player_id), live.operator_of(desk.operator_id)})
+    with desk.app.extensions["live"].subscribed(followed) as page:
+        page.wait(20)  # a listener's first word is everything
+
+        manager.post(f"/rounds/{round_id}/deal", dealing)
+
+        assert page.wait(0) == followed
 
 
 def test_no_part_of_the_page_tells_the_seed_before_the_round_has_ended(
