@@ -301,6 +301,8 @@ class BonusStake(Base):
     amount: Mapped[int]
     returned: Mapped[int] = mapped_column(server_default=ZERO)
     """Its share of the payout."""
+    credited: Mapped[int] = mapped_column(server_default=ZERO)
+    """What of that went into the grant: all of it, or nothing where the grant had ended."""
     counted: Mapped[int] = mapped_column(server_default=ZERO)
     """What it added to the grant's wagered."""
 
@@ -308,5 +310,6 @@ class BonusStake(Base):
         ForeignKeyConstraint(["player_id", "bet_id"], ["bets.player_id", "bets.id"]),
         ForeignKeyConstraint(["player_id", "bonus_id"], ["bonuses.player_id", "bonuses.id"]),
         CheckConstraint("amount > 0 AND returned >= 0 AND counted >= 0", name="amounts"),
+        CheckConstraint("credited IN (0, returned)", name="credited"),
         Index("ix_bonus_stakes_bonus_id", "player_id", "bonus_id", "bet_id"),
     )

@@ -67,7 +67,7 @@ WITH stake AS (
   SELECT k.player_id, k.selection, k.amount AS staked, k.amount - h.amount AS net
   FROM staked k JOIN hedged h ON h.player_id = k.player_id AND h.market = k.market
 ), shared AS (
-  SELECT s.player_id, s.bet_id, s.bonus_id,
+  SELECT s.player_id, s.bet_id, s.bonus_id, s.grant_state = 'active' AS is_active,
          s.part + CASE WHEN row_number() OVER bet = 1
                        THEN s.payout_bonus - sum(s.part) OVER (PARTITION BY s.player_id, s.bet_id) ELSE 0 END
            AS returned,
@@ -78,7 +78,8 @@ WITH stake AS (
   LEFT JOIN counting c ON c.player_id = s.player_id AND c.selection = s.selection
   WINDOW bet AS (PARTITION BY s.player_id, s.bet_id ORDER BY s.bonus_id)
 )
-UPDATE bonus_stakes s SET returned = d.returned::bigint, counted = d.counted::bigint
+UPDATE bonus_stakes s SET returned = d.returned::bigint, counted = d.counted::bigint,
+       credited = CASE WHEN d.is_active THEN d.returned ELSE 0 END::bigint
 FROM shared d WHERE s.player_id = d.player_id AND s.bet_id = d.bet_id AND s.bonus_id = d.bonus_id
 """)
 _COUNTS = text("SELECT wagering_counts FROM operators WHERE id = :operator")

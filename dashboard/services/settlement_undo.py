@@ -43,7 +43,7 @@ ORDER BY sequence DESC
 """)
 _GRANTS = text("""
 SELECT g.id, g.state, g.remaining, g.converted, g.forfeited, g.max_win, sum(s.returned)::bigint AS share,
-       sum(s.counted)::bigint AS counted,
+       sum(s.credited)::bigint AS credited, sum(s.counted)::bigint AS counted,
        g.completed_round_id = :r AND g.completed_version = :v AS is_completed_here
 FROM bets b
 JOIN bonus_stakes s ON s.player_id = b.player_id AND s.bet_id = b.id
@@ -70,7 +70,7 @@ WITH bet AS (
          payout = 0, payout_real = 0, payout_bonus = 0, settlement_sequence = NULL
   WHERE round_id = :r RETURNING player_id, id, bonus_part
 )
-UPDATE bonus_stakes s SET returned = 0, counted = 0
+UPDATE bonus_stakes s SET returned = 0, credited = 0, counted = 0
 FROM bet b WHERE b.bonus_part > 0 AND s.player_id = b.player_id AND s.bet_id = b.id
 """)
 _UNCOUNT = text("""
@@ -146,7 +146,7 @@ def _unwind_player(session: Session, undoing: _Undoing) -> None:
     }
     paid, late = entries.get(key), entries.get(f"{key}:late")
     taken = {grant.id: _taken(grant) for grant in grants}
-    short = sum(grant.share - taken[grant.id] for grant in grants if grant.state == "active")
+    short = sum(grant.credited - taken[grant.id] for grant in grants)
     if paid is not None and short == 0:
         for name, entry in (("late", late), ("paid", paid)):
             if entry is not None:
@@ -189,8 +189,8 @@ def _undo_completion(session: Session, undoing: _Undoing, grant: Row[Any]) -> in
 
 
 def _taken(grant: Row[Any]) -> int:
-    """What an active grant can give back of its share; others have nothing."""
-    return min(grant.share, grant.remaining) if grant.state == "active" else 0
+    """What an active grant can give back of what it got; one that has ended since has nothing left."""
+    return min(grant.credited, grant.remaining) if grant.state == "active" else 0
 
 
 def _take_from_grants(
@@ -204,8 +204,10 @@ def _take_from_grants(
 ) -> None:
     """`owing`: by grant, what undoing its completion has already written down as such."""
     for grant in grants:
-        is_active = grant.state == "active"
-        to_real = min(grant.share, grant.converted) if grant.state == "completed" else 0
+        arrived_late = grant.share - grant.credited
+        to_real = min(arrived_late, grant.converted) if grant.state == "completed" else 0
+        # What was forfeited since, the house has already; what is real money by now, the player has.
+        is_kept = grant.state in {"active", "completed"}
         session.execute(
             _TAKE_BACK,
             {
@@ -213,10 +215,10 @@ def _take_from_grants(
                 "id": grant.id,
                 "taken": taken[grant.id],
                 "counted": grant.counted,
-                "owing": max(0, grant.share - taken[grant.id] - owing.get(grant.id, 0)) if is_active else 0,
+                "owing": max(0, grant.credited - taken[grant.id] - owing.get(grant.id, 0)) if is_kept else 0,
                 "converted": to_real,
                 # Only a whole reversal brings back, and takes away again, what was forfeited on arrival.
-                "forfeited": min(grant.forfeited, grant.share - to_real) if is_whole and not is_active else 0,
+                "forfeited": min(grant.forfeited, arrived_late - to_real) if is_whole else 0,
             },
         )
 

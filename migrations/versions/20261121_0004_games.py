@@ -39,7 +39,7 @@ UPDATABLE = {
         ),
         *("converted", "forfeited", "owing", "grant_sequence", "completed_round_id", "completed_version"),
     ),
-    "bonus_stakes": ("returned", "counted"),
+    "bonus_stakes": ("returned", "credited", "counted"),
 }
 
 
@@ -640,10 +640,12 @@ def create_tables() -> None:
         sa.Column("bonus_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("amount", sa.BigInteger(), nullable=False),
         sa.Column("returned", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("credited", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("counted", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.CheckConstraint(
             "amount > 0 AND returned >= 0 AND counted >= 0", name=op.f("ck_bonus_stakes_amounts")
         ),
+        sa.CheckConstraint("credited IN (0, returned)", name=op.f("ck_bonus_stakes_credited")),
         sa.ForeignKeyConstraint(
             ["player_id", "bet_id"],
             ["bets.player_id", "bets.id"],

@@ -277,3 +277,39 @@ def test_a_completion_gives_the_next_in_the_queue_its_turn(table: Table) -> None
     assert (bonus(table, first).state, bonus(table, second).state) == ("completed", "active")
     assert of_balance(table, player) == (38_00, 30_00)
     assert bonuses.activate_queued(table.session, [(player, "USD")], now=NOW) == []
+
+
+def void(table: Table) -> None:
+    """It was no fair deal."""
+    settlement.void(table.transact, round_id=table.round_id, reason="Seen", actor=SYSTEM, now=LATER)
+
+
+def test_a_void_after_the_bonus_expired_gives_nothing_back_and_takes_nothing(table: Table) -> None:
+    player = table.player(10_00)
+    grant = builders.give_bonus(table.session, player, 50_00, wagering_multiplier=Decimal(10))
+    table.bet(player, "andar", 20_00)
+    win(table)
+    # 19.00 of the 38.00 in real money; the grant has 59.00, and they expire.
+    assert of_balance(table, player) == (19_00, 59_00)
+    bonus_endings.expire_due(table.session, now=LATER, limit=100)
+    void(table)
+    assert of_balance(table, player) == (10_00, 0)
+    ended = bonus(table, grant)
+    assert (ended.state, ended.remaining, ended.owing, ended.forfeited) == ("expired", 0, 0, 69_00)
+
+
+def test_what_became_real_money_by_another_round_is_owing(session: Session) -> None:
+    first = open_table(session)
+    player = first.player(0)
+    grant = builders.give_bonus(session, player, 30_00)
+    second = open_table(session, operator_id=first.operator_id)
+    first.bet(player, "andar", 10_00)
+    win(first)
+    second.bet(player, "andar", 20_00)
+    win(second)
+    assert of_balance(first, player) == (57_00, 0)
+    void(first)
+    # The 19.00 of the void round went into the grant and are real money by now; its stake comes back as such.
+    done = bonus(first, grant)
+    assert (done.state, done.owing) == ("completed", 19_00)
+    assert of_balance(first, player) == (67_00, 0)
