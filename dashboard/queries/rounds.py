@@ -11,7 +11,7 @@ from dashboard.errors import NotFound
 from dashboard.models import Game, Round, RoundSettlement, RuleSet
 from dashboard.models.game import LIVE_STATES, RoundState
 from dashboard.queries import paging
-from dashboard.queries.paging import Page, Place
+from dashboard.queries.paging import Listing, Page, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +121,11 @@ def page_of_rounds(
         after=paging.read(after, int),
         through=paging.read(through, int),
     )
+
+
+def all_rounds(*, operator_id: int, wanted: RoundFilter) -> Listing[RoundRow]:
+    """Every round of the history, for a file."""
+    return Listing(_filtered(operator_id, wanted).order_by(Round.id.desc()), lambda row: RoundRow(*row))
 
 
 def list_latest(session: Session, *, operator_id: int, game_id: int, limit: int) -> list[RoundRow]:

@@ -27,11 +27,12 @@ from dashboard.queries import audit as audit_queries
 from dashboard.queries import desk as desk_queries
 from dashboard.queries import journal as journal_queries
 from dashboard.queries import player_list as player_queries
+from dashboard.queries import rounds as round_queries
 from dashboard.queries import staff
 from dashboard.queries.paging import Listing
 from dashboard.services import exports
 from dashboard.services.exports import Format, Sheet
-from dashboard.views import access, alerts, audit, desk, player_list, player_page, sheets
+from dashboard.views import access, alerts, audit, desk, player_list, player_page, rounds, sheets
 from dashboard.views.access import requires
 
 bp = Blueprint("exports", __name__)
@@ -138,6 +139,20 @@ def create_alerts() -> ResponseReturnValue:
             operator_id=access.current_operator().id, wanted=form.wanted(now), now=now
         )
         return _Wanted("alerts", form, sheets.alerts(), listing)
+
+    return _answer(ask)
+
+
+@bp.post("/rounds/exports")
+@requires("data:export")
+def create_rounds() -> ResponseReturnValue:
+    """The history of rounds."""
+
+    def ask(session: Session) -> _Wanted:
+        operator = access.current_operator()
+        form = rounds.filter_form(session)
+        listing = round_queries.all_rounds(operator_id=operator.id, wanted=form.wanted(operator.timezone))
+        return _Wanted("rounds", form, sheets.rounds(), listing)
 
     return _answer(ask)
 

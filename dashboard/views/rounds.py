@@ -31,8 +31,7 @@ def index() -> ResponseReturnValue:
     """The history; for htmx the list by other filters, or more rows of it."""
     operator = access.current_operator()
     with db.reading() as session:
-        form = RoundFilterForm(request.args, names=games.names_by_id(session, operator_id=operator.id))
-        form.validate()
+        form = filter_form(session)
         page = queries.page_of_rounds(
             session,
             operator_id=operator.id,
@@ -104,6 +103,14 @@ def show_script() -> ResponseReturnValue:
     answer = Response(SCRIPT.read_bytes(), mimetype="text/x-python")
     answer.headers["Content-Disposition"] = f'attachment; filename="{SCRIPT.name}"'
     return answer
+
+
+def filter_form(session: Session) -> RoundFilterForm:
+    """The filters of the history as the URL has them."""
+    names = games.names_by_id(session, operator_id=access.current_operator().id)
+    form = RoundFilterForm(request.args, names=names)
+    form.validate()
+    return form
 
 
 def deal_of(played: RoundRow, rules: Rules) -> Deal | None:

@@ -11,6 +11,8 @@ from dashboard.queries.bulk import Line
 from dashboard.queries.desk import RecentRow
 from dashboard.queries.journal import EntryRow
 from dashboard.queries.player_list import PlayerRow
+from dashboard.queries.rounds import RoundRow
+from dashboard.services import andar_bahar
 from dashboard.services.bulk_rows import COLUMNS
 from dashboard.services.exports import Amount, Column
 
@@ -96,6 +98,44 @@ _IN_MONEY = {
     AlertType.LIMIT_EXCEEDED,
     AlertType.HELD_REFUSED,
 }
+
+
+def rounds() -> Sequence[Column]:
+    """Of the history of rounds. The seed stands there as soon as it may be known."""
+
+    def amount(label: str, field: str) -> Column:
+        return Column(label, "amount", lambda row: Amount(getattr(row, field), row.currency))
+
+    def settled(label: str, field: str) -> Column:
+        def value(row: RoundRow) -> Amount | None:
+            return Amount(getattr(row, field), row.currency) if row.version else None
+
+        return Column(label, "amount", value)
+
+    return [
+        Column("Round id", "number", lambda row: row.id),
+        Column("Game", "text", lambda row: row.game_name),
+        Column("Number", "number", lambda row: row.number),
+        Column("Dealing", "text", lambda row: row.dealing),
+        Column("Rules", "text", lambda row: f"{row.rules_name} {row.rules_version}"),
+        Column("State", "text", lambda row: row.state),
+        Column("Opened", "time", lambda row: row.opened_at),
+        Column("Ended", "time", lambda row: row.ended_at),
+        Column("Joker", "text", lambda row: "" if row.joker is None else andar_bahar.name(row.joker)),
+        Column("Cards", "text", lambda row: " ".join(map(andar_bahar.name, row.cards))),
+        Column("Winner", "text", lambda row: row.winner),
+        Column("Bets", "number", lambda row: row.bets),
+        Column("Players", "number", lambda row: row.players),
+        Column("Currency", "text", lambda row: row.currency),
+        amount("Staked", "staked"),
+        settled("Paid", "paid"),
+        settled("House kept", "profit"),
+        Column("Settlement version", "number", lambda row: row.version or None),
+        Column("Commitment", "text", lambda row: row.commitment.hex() if row.commitment else ""),
+        Column("Seed", "text", lambda row: row.seed.hex() if row.seed else ""),
+        Column("Public salt", "text", lambda row: row.public_salt),
+        Column("Void because", "text", lambda row: row.void_reason),
+    ]
 
 
 def alerts() -> Sequence[Column]:

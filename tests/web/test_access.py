@@ -91,6 +91,7 @@ ROUTES: dict[str, set[Role]] = {
     "exports.create_alerts": READERS_OF_RULES,
     "exports.create_journal": READERS_OF_RULES,
     "exports.create_players": READERS_OF_RULES,
+    "exports.create_rounds": READERS_OF_RULES,
     "exports.create_recent_changes": READERS_OF_RULES,
     "exports.create_staff_log": READERS_OF_RULES,
     "held.create_entry": WRITERS,

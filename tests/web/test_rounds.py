@@ -1,5 +1,6 @@
 """Rounds: their history, one with its bets and settlements, its proof, and what is put right by hand."""
 
+import csv
 import json
 import subprocess
 import sys
@@ -253,3 +254,33 @@ def test_a_players_bets_stand_on_their_page(desk: Desk, manager: Browser, game_i
     [more] = [link["href"] for link in manager.page(path).all("a") if "after=" in link["href"]]
     assert manager.get(more, htmx=True).text.count('<tr id="bet-') == 2
     assert "tab=bets" in manager.get(more).location
+
+
+def test_the_history_comes_as_a_file_of_exactly_what_is_filtered(
+    desk: Desk, manager: Browser, game_id: int
+) -> None:
+    player_id = desk.player(50_000)
+    round_id = play(desk, game_id, (player_id, "andar", 1_000))
+    was = played(desk, round_id)
+    other = desk.write(lambda session: make_game(session, operator_id=desk.operator_id, name="Rose"))
+    desk.write(lambda session: make_round(session, game_id=other, number=77, state="betting"))
+    page = manager.page(f"/rounds?game={game_id}")
+    [export] = [form["action"] for form in page.all("form") if "/exports" in form["action"]]
+    head, line = list(csv.reader(manager.post(export, {"format": "csv"}).text.splitlines()))[-2:]
+    found = dict(zip(head, line, strict=True))
+    assert (found["Game"], found["Number"], found["State"]) == ("Lotus", "1", "settled")
+    assert found["Cards"].split() == [andar_bahar.name(card) for card in was.cards]
+    assert was.seed is not None
+    assert found["Seed"] == was.seed.hex()
+    live = manager.post(f"/rounds/exports?game={other}", {"format": "csv"}).text
+    assert (77).to_bytes(32, "big").hex() not in live
+
+
+def test_a_view_of_the_history_can_be_kept(desk: Desk, manager: Browser) -> None:
+    new = "/saved-views/new?page=rounds.index&query=state%3Dvoided&next=/rounds"
+    sent = fields(manager.page(new), "main")
+    kept = manager.post("/saved-views", {**sent, "name": "Voided", "shared_with": ""})
+    assert kept.status_code == 303
+    assert [
+        link for link in manager.page("/rounds").all("a") if link["href"].endswith("/rounds?state=voided")
+    ]
