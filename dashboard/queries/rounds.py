@@ -4,7 +4,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from dashboard.errors import NotFound
@@ -60,6 +60,8 @@ class RoundRow:
     rules_version: int
     definition: str
     """Of the rule set that it is played under; `rule_sets.read` reads it."""
+    is_void: bool
+    """Whether every stake was given back: before there was a result, or by a later settlement."""
 
     @property
     def profit(self) -> int:
@@ -75,11 +77,6 @@ class RoundRow:
     def is_manual(self) -> bool:
         """Whether staff deal its cards."""
         return self.dealing == "manual"
-
-    @property
-    def is_void(self) -> bool:
-        """Whether every stake was given back: before the result, or by a later settlement."""
-        return self.state == RoundState.VOIDED or (self.version > 0 and self.winner is None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +172,13 @@ _SETTLEMENT: tuple[Any, ...] = (
 )
 
 
+# A round that is voided after it was settled stays settled, by a version without a winner.
+_IS_VOID = or_(
+    Round.state == RoundState.VOIDED,
+    and_(RoundSettlement.version.is_not(None), RoundSettlement.winner.is_(None)),
+)
+
+
 def _filtered(operator_id: int, wanted: RoundFilter) -> Select[*tuple[Any, ...]]:
     chosen = _rounds(operator_id)
     if wanted.game_id is not None:
@@ -184,9 +188,11 @@ def _filtered(operator_id: int, wanted: RoundFilter) -> Select[*tuple[Any, ...]]
     if wanted.end is not None:
         chosen = chosen.where(Round.opened_at < wanted.end)
     if wanted.winner is not None:
-        chosen = chosen.where(Round.winner == wanted.winner)
-    if wanted.state is not None:
-        chosen = chosen.where(Round.state == wanted.state)
+        chosen = chosen.where(Round.winner == wanted.winner, ~_IS_VOID)
+    if wanted.state == RoundState.VOIDED:
+        chosen = chosen.where(_IS_VOID)
+    elif wanted.state is not None:
+        chosen = chosen.where(Round.state == wanted.state, ~_IS_VOID)
     return chosen
 
 
@@ -223,8 +229,13 @@ def _rounds(operator_id: int) -> Select[*tuple[Any, ...]]:
             RuleSet.name,
             RuleSet.version,
             RuleSet.definition,
+            _IS_VOID,
         )
         .join(Game, Game.id == Round.game_id)
         .join(RuleSet, RuleSet.id == Round.rule_set_id)
+        .outerjoin(
+            RoundSettlement,
+            and_(RoundSettlement.round_id == Round.id, RoundSettlement.version == Round.version),
+        )
         .where(Round.operator_id == operator_id)
     )

@@ -196,6 +196,25 @@ def test_a_live_round_is_voided_with_a_reason(desk: Desk, manager: Browser, game
     assert (answer.status_code, "is already void" in answer.text) == (409, True)
 
 
+def test_a_settled_round_that_is_voided_says_so_wherever_it_stands(
+    desk: Desk, manager: Browser, game_id: int
+) -> None:
+    player_id = desk.player(50_000)
+    round_id = play(desk, game_id, (player_id, "andar", 1_000))
+    winner = played(desk, round_id).winner
+    answer = manager.post(f"/rounds/{round_id}/void", {"reason": "The wrong table was shown"})
+    assert answer.status_code == 303
+    assert desk.real(player_id) == 50_000
+    page = manager.page(f"/rounds/{round_id}")
+    assert "This round is void" in page.text
+    assert "The wrong table was shown" in page.text
+    assert not [link for link in page.all("a") if link["href"].endswith("/void")]
+    assert numbers(manager, "?state=voided") == ["1"]
+    assert numbers(manager, "?state=settled") == []
+    assert numbers(manager, f"?winner={winner}") == []
+    assert "Void: every stake was given back." in manager.page(f"/games/{game_id}/live").text
+
+
 def test_a_wrong_result_is_put_right_by_the_next_version(desk: Desk, manager: Browser) -> None:
     player_id = desk.player(50_000)
     round_id = play(desk, table(desk), (player_id, "bahar", 1_000), cards="5S KC 5H")
