@@ -32,7 +32,9 @@ def test_page(
     assert statuses[-1] == screen.status
     problems = []
     for width, theme in screens.views(page, screen):
-        # A theme changes nothing but colours.
+        # A theme changes nothing but colours, and a width changes none of them.
+        if theme == "dark" and width != screen.widths[0]:
+            continue
         found = accessibility(page, colours=theme == "dark")
         problems += [f"{theme}, {width} px: {each}" for each in found]
         if page.evaluate(IS_TOO_WIDE):
