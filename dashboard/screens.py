@@ -46,6 +46,17 @@ def press(*selectors: str) -> Act:
     return act
 
 
+def send_in_vain(button: str) -> Act:
+    """Send a form that is refused, and wait until it says why."""
+
+    def act(page: "Page") -> None:
+        page.locator(button).click()
+        page.locator(".error-summary").wait_for()
+        settle(page)
+
+    return act
+
+
 def open_dialog(*selectors: str) -> Act:
     """Press one thing after the other, of which the first opens the dialog."""
 
@@ -315,7 +326,7 @@ SCREENS = (
     Screen("games-read-only", "auditor", "/games"),
     Screen("game", "manager", "/games/{game}"),
     Screen("game-new", "manager", "/games/new"),
-    Screen("game-new-refused", "manager", "/games/new", press("#game-form button[type=submit]"), status=422),
+    Screen("game-new-refused", "manager", "/games/new", send_in_vain("#game-form button"), status=422),
     Screen("game-edit", "manager", "/games/{game}/edit"),
     Screen("game-retirement", "manager", "/games/{game}/retirement"),
     Screen("game-retirement-dialog", "manager", "/games/{game}", open_dialog("a[href$='/retirement']")),
