@@ -53,7 +53,7 @@
     const picker = document.querySelector("[data-picker]");
     if (!picker || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.target.matches?.(typedInto) || document.querySelector("dialog[open]")) return;
-    const from = event.target.closest?.(".pick");
+    const from = event.target.closest?.("[data-picker] .pick");
     if (from && event.key in across) {
       event.preventDefault();
       step(picker, from, across[event.key]);
@@ -65,7 +65,7 @@
   }, true);
 
   document.addEventListener("focusin", (event) => {
-    const card = event.target.closest?.(".pick");
+    const card = event.target.closest?.("[data-picker] .pick");
     if (!card) return;
     at = card.id;
     stop(card.closest("[data-picker]"));

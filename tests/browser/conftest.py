@@ -65,7 +65,7 @@ def new_context(browser: Browser, problems: list[str]) -> Iterator[Callable[...,
         context.expose_function("reportProblem", report)
         context.add_init_script(WATCH)
         context.on("console", console)
-        context.on("weberror", lambda error: problems.append(f"page: {error.error}"))
+        context.on("weberror", lambda error: problems.append(f"page: {error.error.stack or error.error}"))
         opened.append(context)
         return context
 

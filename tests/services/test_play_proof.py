@@ -53,7 +53,7 @@ def test_what_was_played_has_nothing_to_find(played: Ledger) -> None:
         ("UPDATE bonuses SET remaining = remaining + 1", Check.BONUS),
         ("UPDATE bets SET amount = amount + 1, real_part = real_part + 1 WHERE state = 'lost'", Check.BET),
         ("UPDATE bonus_stakes SET amount = amount - 1", Check.BET),
-        ("UPDATE bonus_stakes SET returned = returned + 1", Check.BET),
+        ("UPDATE bonus_stakes SET returned = returned + 1, credited = credited + 1", Check.BET),
         ("UPDATE bets SET payout = payout + 1, payout_real = payout_real + 1 WHERE state = 'won'", Check.BET),
         ("UPDATE bets SET payout = 0, payout_real = 0, payout_bonus = 0, state = 'lost',"
          " settlement_sequence = NULL WHERE state = 'won' AND bonus_part = 0", Check.PAYOUT),
