@@ -36,7 +36,7 @@ CHECKS = (
     ("types", ["mypy"]),
     ("templates", ["djlint", "--lint", "--quiet", "templates"]),
     ("migration drift", ["dashboard.cli", "db", "check", "--scratch"]),
-    ("tests", ["pytest", "-n", "3"]),
+    ("tests", ["pytest", "-n", "2"]),
     ("tests on PostgreSQL 15", ["tests.on_oldest_server"]),
 )
 
@@ -61,7 +61,7 @@ def main() -> NoReturn:
         sys.exit(check())
     if command == "test":
         os.chdir(ROOT)
-        become("pytest", "-n", "3", *arguments[1:])
+        become("pytest", "-n", "2", *arguments[1:])
     become("dashboard.cli", *arguments)
 
 

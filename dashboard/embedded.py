@@ -52,7 +52,6 @@ _UNSAFE = {
     "synchronous_commit": "off",
     "full_page_writes": "off",
     "autovacuum": "off",  # its workers would stand in the way of dropping databases
-    "max_connections": "200",  # three processes of tests, each with threads by the dozen
 }
 
 

@@ -25,7 +25,7 @@ PROGRAMS = Path(f"/usr/lib/postgresql/{roles.SERVER_VERSION_MIN}/bin")
 FOLDERS = ("tests/services", "tests/property", "tests/concurrency")
 SETTINGS = {
     "listen_addresses": "",
-    "max_connections": "200",
+    "max_connections": "100",
     "timezone": "UTC",
     "jit": "off",
     "fsync": "off",
@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
         return 0
     with server() as url:
         named = any(not argument.startswith("-") for argument in arguments)
-        command = [sys.executable, "-m", "pytest", "-n", "3", *arguments, *(() if named else FOLDERS)]
+        command = [sys.executable, "-m", "pytest", "-n", "2", *arguments, *(() if named else FOLDERS)]
         environment = {**os.environ, "PURSER_TEST_DATABASE_URL": url}
         return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 

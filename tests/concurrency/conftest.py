@@ -10,7 +10,7 @@ from dashboard.db import alchemy
 from tests.conftest import clone, database_url, drop_database
 
 CONNECTIONS = 40
-"""Three files may run side by side on a server that takes two hundred."""
+"""Two files may run side by side on a server that takes a hundred."""
 
 
 @pytest.fixture(scope="module")
