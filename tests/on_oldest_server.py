@@ -23,6 +23,12 @@ from dashboard.config import ROOT
 
 PROGRAMS = Path(f"/usr/lib/postgresql/{roles.SERVER_VERSION_MIN}/bin")
 FOLDERS = ("tests/services", "tests/property", "tests/concurrency")
+ELSEWHERE = (
+    "tests/services/test_backup.py",
+    "tests/services/test_embedded.py",
+    "tests/services/test_demo.py",
+)
+"""These are about the programs of the embedded server, or long: they ask nothing special of a database."""
 SETTINGS = {
     "listen_addresses": "",
     "max_connections": "100",
@@ -43,7 +49,8 @@ def main(arguments: list[str]) -> int:
         return 0
     with server() as url:
         named = any(not argument.startswith("-") for argument in arguments)
-        command = [sys.executable, "-m", "pytest", "-n", "2", *arguments, *(() if named else FOLDERS)]
+        chosen = () if named else (*FOLDERS, *(f"--ignore={path}" for path in ELSEWHERE))
+        command = [sys.executable, "-m", "pytest", "-n", "2", *arguments, *chosen]
         environment = {**os.environ, "PURSER_TEST_DATABASE_URL": url}
         return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 
