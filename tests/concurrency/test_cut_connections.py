@@ -78,7 +78,12 @@ class Cutter:
                     WHERE datname = current_database() AND state <> 'idle' AND pid <> pg_backend_pid()
                 """).fetchall()
                 if busy:
-                    connection.execute("SELECT pg_terminate_backend(%s)", chance.choice(busy))
+                    # Asked again: by now that number may be of somebody else's connection.
+                    connection.execute(
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                        " WHERE pid = %s AND datname = current_database()",
+                        chance.choice(busy),
+                    )
                     self.cuts += 1
 
 
