@@ -37,7 +37,6 @@ CHECKS = (
     ("templates", ["djlint", "--lint", "--quiet", "templates"]),
     ("migration drift", ["dashboard.cli", "db", "check", "--scratch"]),
     ("tests", ["pytest", "-n", "2"]),
-    ("tests on PostgreSQL 15", ["tests.on_oldest_server"]),
 )
 
 
