@@ -28,6 +28,7 @@ from benchmarks.pages import EMAIL, PASSWORD, fill
 from benchmarks.scratch import application
 from dashboard import roles, serve
 from dashboard.config import ROOT, settings
+from dashboard.db import alchemy
 
 REACH_MOST_SECONDS = 2.0
 IDLE_MOST_PERCENT = 10.0
@@ -44,6 +45,7 @@ def main(streams: int, changes: int, idle_seconds: int) -> None:
     with application() as app:
         with app.app_context():
             player_id = fill()[0]
+            alchemy.engine.dispose()  # only the server's connections are to be counted
         connections_most = app.config["SQLALCHEMY_ENGINE_OPTIONS"]["pool_size"]
         with serving() as server:
             visitor = Visitor(settings().port)
@@ -57,7 +59,7 @@ def main(streams: int, changes: int, idle_seconds: int) -> None:
             connections = count_connections()
             still_open = pages.count()
     fine = max(reached) < REACH_MOST_SECONDS and idle < IDLE_MOST_PERCENT
-    fine &= sum(connections.values()) <= connections_most and still_open == streams
+    fine &= connections["purser-web"] <= connections_most and still_open == streams
     median = statistics.median(reached)
     click.echo(
         f"a change reached all of them after {median:.3f} s (median), {max(reached):.3f} s at most"
@@ -65,7 +67,9 @@ def main(streams: int, changes: int, idle_seconds: int) -> None:
     )
     click.echo(f"at rest {idle:.1f} % of one core over {idle_seconds} s (under {IDLE_MOST_PERCENT:.0f} %)")
     told = ", ".join(f"{count} {name}" for name, count in sorted(connections.items()))
-    click.echo(f"{sum(connections.values())} database connections: {told} (at most {connections_most})")
+    click.echo(
+        f"{sum(connections.values())} database connections: {told} (of the pool at most {connections_most})"
+    )
     click.echo(f"{still_open} streams still open: {'yes' if fine else 'NO'}")
     sys.exit(0 if fine else 1)
 
