@@ -9,22 +9,15 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
 
 from sqlalchemy.orm import Session
 
 from dashboard.services import anchors, verification
 from dashboard.services.anchors import Anchor
 from dashboard.services.findings import Proof
+from dashboard.services.transact import Transact
 
-T = TypeVar("T")
 Reading = Callable[[], AbstractContextManager[Session]]
-
-
-class Transact(Protocol):
-    """`db.transact`."""
-
-    def __call__(self, work: Callable[[Session], T]) -> T: ...
 
 
 def verify_and_record(

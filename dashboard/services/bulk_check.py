@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
@@ -21,17 +21,9 @@ from dashboard.services import bulk, standings, submissions
 from dashboard.services.actors import SYSTEM, Actor
 from dashboard.services.changes import ChangeRefused, Judgement
 from dashboard.services.submissions import Submitted, TypeAgain
+from dashboard.services.transact import Transact
 
-T = TypeVar("T")
 Rehearse = Callable[[], AbstractContextManager[Session]]
-
-
-class Transact(Protocol):
-    """`db.transact`: the edge's way to a transaction that commits."""
-
-    def __call__(self, work: Callable[[Session], T]) -> T:
-        """Run it and commit."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

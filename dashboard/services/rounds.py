@@ -6,10 +6,9 @@ than lies on the table.
 """
 
 import datetime as dt
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
@@ -20,8 +19,7 @@ from dashboard.services import andar_bahar, fairness, games, rule_sets, staff_lo
 from dashboard.services.actors import Actor
 from dashboard.services.andar_bahar import Deal
 from dashboard.services.rule_sets import Rules
-
-T = TypeVar("T")
+from dashboard.services.transact import Transact
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +37,6 @@ class _Named(NamedTuple):
     operator_id: int
     game_id: int
     number: int
-
-
-class Transact(Protocol):
-    """`db.transact`."""
-
-    def __call__(self, work: Callable[[Session], T]) -> T: ...
 
 
 _NEXT = text("""

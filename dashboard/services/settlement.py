@@ -7,9 +7,9 @@ pays nobody twice. A result that was wrong, or a settled round that is voided, i
 """
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
@@ -19,15 +19,9 @@ from dashboard.models.game import LIVE_STATES, Dealing, RoundState
 from dashboard.services import rule_sets, settlement_money, settlement_totals, staff_log
 from dashboard.services.actors import Actor
 from dashboard.services.andar_bahar import Deal
+from dashboard.services.transact import Transact
 
-T = TypeVar("T")
 REASON_MAX = 500
-
-
-class Transact(Protocol):
-    """`db.transact`."""
-
-    def __call__(self, work: Callable[[Session], T]) -> T: ...
 
 
 def settle(transact: Transact, *, round_id: int, actor: Actor, now: dt.datetime) -> None:

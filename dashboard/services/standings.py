@@ -279,6 +279,7 @@ def _locate(
 
 
 def located_from(row: Row[Any]) -> Located:
+    """Where a balance stands, from a row of a statement that selected COLUMNS."""
     rule = None
     if row.rule_version is not None:
         rule = vip.Rule(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import zip_longest
 from random import Random
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -27,6 +27,7 @@ from dashboard.services.demo.account import Day, Event, House
 from dashboard.services.demo.life import Ending, Life, be_guest, live
 from dashboard.services.demo.office import Member, Office, hire
 from dashboard.services.demo.tables import Tables
+from dashboard.services.transact import Transact
 
 SLUG = "lotus"
 NAME = "Lotus House"
@@ -42,12 +43,6 @@ ROUNDS_PER_DAY = 9.0
 T = TypeVar("T")
 Progress = Callable[[str, int, int], None]
 """Is told the stage, how much of it is done, and of how much."""
-
-
-class Transact(Protocol):
-    """Runs a piece of work in a transaction of its own: `db.transact`, given by the edge."""
-
-    def __call__(self, work: Callable[[Session], T]) -> T: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby, zip_longest
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
@@ -27,6 +27,7 @@ from dashboard.services.imports import reading, report, rows
 from dashboard.services.imports.mapping import Mapping
 from dashboard.services.imports.report import Report
 from dashboard.services.imports.rows import Refused, Row
+from dashboard.services.transact import Transact
 
 BATCH = 1000
 """At most so many rows, or players, a statement."""
@@ -34,12 +35,6 @@ BATCH = 1000
 T = TypeVar("T")
 Progress = Callable[[int, int], None]
 """Is told how many rows are done, and of how many."""
-
-
-class Transact(Protocol):
-    """Runs a piece of work in a transaction of its own: `db.transact`, given by the edge."""
-
-    def __call__(self, work: Callable[[Session], T]) -> T: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import insert, select, text
 from sqlalchemy.orm import Session
@@ -26,6 +26,7 @@ from dashboard.services.imports import legacy_files, legacy_plan, legacy_writing
 from dashboard.services.imports.legacy_files import MOVED, Tables
 from dashboard.services.imports.legacy_plan import House, Moving, Plan
 from dashboard.services.imports.legacy_report import Note, RefusedRow, Report, Sums, TableCount
+from dashboard.services.transact import Transact
 
 BATCH = 500
 """Players a transaction."""
@@ -33,12 +34,6 @@ BATCH = 500
 T = TypeVar("T")
 Progress = Callable[[int, int], None]
 """Is told how many players are done, and of how many."""
-
-
-class Transact(Protocol):
-    """Runs a piece of work in a transaction of its own: `db.transact`, given by the edge."""
-
-    def __call__(self, work: Callable[[Session], T]) -> T: ...
 
 
 @dataclass(frozen=True, slots=True)
