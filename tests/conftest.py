@@ -101,10 +101,17 @@ def drop_database(name: str) -> None:
     run_as_owner("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
 
 
+_PATIENT = ("statement_timeout", "idle_in_transaction_session_timeout")
+"""What ends a statement or a transaction of the desk after five seconds: longer than that, a busy machine
+lets a test stand still."""
+
+
 def clone() -> str:
     """A fresh copy of the migrated, empty database; returns its name."""
     name = f"purser_test_{uuid.uuid4().hex[:12]}"
     run_as_owner("CREATE DATABASE {} TEMPLATE {}", name, TEMPLATE)
+    for setting in _PATIENT:
+        run_as_owner(f"ALTER ROLE purser_app IN DATABASE {{}} SET {setting} = '60s'", name)
     return name
 
 
