@@ -31,7 +31,7 @@ REGULAR, REGULAR_FROM = 600, 1_000_000
 would be no sign of a slower journal; numbers from here on."""
 REQUESTS, WARM_UP = 200, 20
 P95_MS, RATIO_MOST, QUERIES_MOST = 100, 1.3, 14
-EMAIL, PASSWORD = "admin@example.com", "a long enough password"
+EMAIL, PASSWORD = "measured@example.com", "a long enough password"
 
 
 @click.command()

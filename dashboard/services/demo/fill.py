@@ -37,7 +37,7 @@ BATCH = 1000
 """At most so many balances a statement."""
 STRETCH_DAYS = 3
 """Longer ones make larger sets; but what staff do about a stretch comes at its end."""
-ROUNDS_PER_DAY = 9.0
+ROUNDS_PER_DAY = 11.4
 """At all tables together, with as many players as there are by default."""
 
 T = TypeVar("T")
