@@ -1,7 +1,7 @@
 """What tests are made of, with quiet defaults: a test states only what it is about."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import Any
 
@@ -12,6 +12,7 @@ from dashboard.models import Allowance, Bet, Game, Login, Operator, Round, RuleS
 from dashboard.models.game import Dealing, RoundState, RuleSetState
 from dashboard.models.login import Role
 from dashboard.models.operator import MoneyMode
+from dashboard.models.partner import PartnerStatus
 from dashboard.models.wallet import ChangeType
 from dashboard.services import (
     andar_bahar,
@@ -19,6 +20,7 @@ from dashboard.services import (
     bonuses,
     fairness,
     operators,
+    partners,
     passwords,
     players,
     rule_sets,
@@ -26,6 +28,7 @@ from dashboard.services import (
 )
 from dashboard.services.actors import SYSTEM, Actor
 from dashboard.services.bonus_terms import Terms
+from dashboard.services.partner_terms import Terms as PartnerTerms
 
 NOW = dt.datetime(2026, 3, 2, 12, tzinfo=dt.UTC)
 """A Monday, 13:00 in Malta."""
@@ -94,13 +97,19 @@ def make_login(
     name: str = "Ana Reyes",
     active: bool = True,
     allowance: int = 10**15,
+    partner_id: int | None = None,
 ) -> Login:
     """Somebody who can sign in with PASSWORD, at an operator of their own unless one is given.
 
-    They may move nearly everything in every currency of the operator unless `allowance` says less.
+    A partner user without a partner gets an active one. They may move nearly everything in every
+    currency of the operator unless `allowance` says less.
     """
+    operator_id = operator_id or make_operator(session)
+    if role == Role.PARTNER and partner_id is None:
+        partner_id = make_partner(session, operator_id=operator_id)
     login = Login(
-        operator_id=operator_id or make_operator(session),
+        operator_id=operator_id,
+        partner_id=partner_id,
         email=email or f"{role}-{next(_numbers)}@harbour.test",
         name=name,
         role=role,
@@ -114,6 +123,42 @@ def make_login(
     for currency in session.scalars(currencies).all():
         allow(session, login.id, per_change=allowance, currency=currency)
     return login
+
+
+def make_partner(
+    session: Session,
+    *,
+    operator_id: int,
+    name: str = "Harbour Media",
+    code: str | None = None,
+    terms: PartnerTerms | None = None,
+    valid_from: dt.date = dt.date(2020, 1, 1),
+    minimums: Mapping[str, int] | None = None,
+    status: PartnerStatus = PartnerStatus.ACTIVE,
+    now: dt.datetime = NOW,
+) -> int:
+    """A partner with one contract, half of the figures shown and a tenth of the profit earned; its id."""
+    partner_id = partners.create(
+        session,
+        name=name,
+        code=code or f"partner-{next(_numbers)}",
+        contract=partners.Contract(
+            terms or PartnerTerms(share_bp=5_000, rate_bp=1_000), valid_from, minimums or {"USD": 50_00}
+        ),
+        actor=SYSTEM,
+        now=now,
+        operator_id=operator_id,
+    )
+    if status != PartnerStatus.PENDING:
+        partners.set_status(
+            session, partner_id=partner_id, status=status, reason="Agreed", actor=SYSTEM, now=now
+        )
+    return partner_id
+
+
+def refer(session: Session, partner_id: int, *player_ids: int, now: dt.datetime = NOW) -> None:
+    """Make players a partner's."""
+    partners.refer(session, player_ids=player_ids, partner_id=partner_id, actor=SYSTEM, now=now)
 
 
 def actor_of(login: Login) -> Actor:

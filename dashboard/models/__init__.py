@@ -28,6 +28,21 @@ from dashboard.models.login import (
     SignInSession,
 )
 from dashboard.models.operator import Operator
+from dashboard.models.partner import (
+    Partner,
+    PartnerAccount,
+    PartnerContract,
+    PartnerGameEarning,
+    PartnerMinimum,
+    PartnerPayout,
+    PartnerPeriodPlayer,
+    PartnerShownEarning,
+    PartnerShownPeriod,
+    PartnerStatement,
+    PartnerStatementLine,
+    PartnerStatusChange,
+    Referral,
+)
 from dashboard.models.player import Player, PlayerHandle, PlayerNote
 from dashboard.models.vip import VipLevel, VipLevelChange, VipRule, VipRuleVersion
 from dashboard.models.wallet import Balance, Refusal, Wallet, WalletEntry
@@ -56,11 +71,24 @@ __all__ = [
     "Login",
     "OneTimeLink",
     "Operator",
+    "Partner",
+    "PartnerAccount",
+    "PartnerContract",
+    "PartnerGameEarning",
+    "PartnerMinimum",
+    "PartnerPayout",
+    "PartnerPeriodPlayer",
+    "PartnerShownEarning",
+    "PartnerShownPeriod",
+    "PartnerStatement",
+    "PartnerStatementLine",
+    "PartnerStatusChange",
     "Player",
     "PlayerGameStatistic",
     "PlayerHandle",
     "PlayerNote",
     "RecoveryCode",
+    "Referral",
     "Refusal",
     "Round",
     "RoundClosing",

@@ -2,7 +2,16 @@
 
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint, func, text
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    UniqueConstraint,
+    func,
+    text,
+)
 from sqlalchemy.dialects.postgresql import INET
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -30,6 +39,8 @@ class Login(Base):
     email: Mapped[str]
     name: Mapped[str]
     role: Mapped[str]
+    partner_id: Mapped[int | None]
+    """Whose figures a partner user sees; None for staff."""
     password_hash: Mapped[str]
     """Argon2id in its own encoded form."""
     active: Mapped[bool] = mapped_column(server_default=text("true"))
@@ -41,12 +52,16 @@ class Login(Base):
     created_at: Mapped[Instant]
 
     __table_args__ = (
+        ForeignKeyConstraint(["partner_id", "operator_id"], ["partners.id", "partners.operator_id"]),
         one_of("role", Role),
+        CheckConstraint("(role = 'partner') = (partner_id IS NOT NULL)", name="partner_id"),
         CheckConstraint("email = lower(email) AND email LIKE '%_@_%'", name="email"),
         CheckConstraint("name <> ''", name="name"),
         CheckConstraint("failures >= 0", name="failures"),
         # Sign-in asks for an e-mail before it knows the operator: one login per address.
         Index("uq_logins_email", "email", unique=True),
+        # The users of a partner.
+        Index("ix_logins_partner_id", "partner_id"),
     )
 
 

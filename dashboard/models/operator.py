@@ -54,6 +54,8 @@ class Operator(Base):
     """How many grants of one balance may be active at once, the others queueing; None: all."""
     xp_per_unit: Mapped[int] = mapped_column(server_default=text("1"))
     """Experience for each whole unit of real stake in the home currency."""
+    referral_url: Mapped[str | None]
+    """Where partners' links lead: the address of the operator's own site, with {code} in it."""
     created_at: Mapped[Instant]
 
     __table_args__ = (
@@ -67,4 +69,7 @@ class Operator(Base):
         one_of("wagering_counts", WageringCounts),
         CheckConstraint("active_bonuses_max > 0", name="active_bonuses_max"),
         CheckConstraint("xp_per_unit BETWEEN 0 AND 1000", name="xp_per_unit"),
+        CheckConstraint(
+            "referral_url LIKE 'https://%{code}%' AND length(referral_url) <= 300", name="referral_url"
+        ),
     )

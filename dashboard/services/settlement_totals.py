@@ -10,12 +10,12 @@ from sqlalchemy.orm import Session
 
 from dashboard import clock, money
 from dashboard.models.game import Dealing
-from dashboard.services import exposure, fairness, rule_sets
+from dashboard.services import exposure, fairness, partner_earnings, rule_sets
 
 _SETTLEMENT = text("""
 SELECT m.done_at, m.joker, m.cards, m.winner, m.bets, m.players, m.staked, m.paid, m.version,
-       f.claimed_at AS first_at, r.game_id, r.number, r.state, r.dealing, r.seed_sealed, s.definition,
-       o.timezone
+       f.claimed_at AS first_at, m.claimed_at, r.id AS round_id, r.operator_id, r.game_id, r.number,
+       r.currency, r.opened_at, r.state, r.dealing, r.seed_sealed, s.definition, o.timezone
 FROM round_settlements m
 JOIN round_settlements f ON f.round_id = m.round_id AND f.version = 1
 JOIN rounds r ON r.id = m.round_id
@@ -54,7 +54,10 @@ _DONE = text("UPDATE round_settlements SET done_at = :now WHERE round_id = :r AN
 
 
 def finish(session: Session, *, round_id: int, version: int, now: dt.datetime) -> None:
-    """End the round: totals, the seed for all to see, the game's month. Nothing where that is done."""
+    """End the round: totals, the seed for all to see, the game's month, what partners earn by it.
+
+    Nothing where that is done.
+    """
     scope = {"r": round_id, "v": version}
     row = session.execute(_SETTLEMENT, scope).one()
     if row.done_at is not None:
@@ -82,7 +85,23 @@ def finish(session: Session, *, round_id: int, version: int, now: dt.datetime) -
         # What the version before had counted is taken out again.
         before = session.execute(_BEFORE, {"r": round_id, "v": version - 1}).one()
         _count(session, before, of_month, expected, -1)
+    partner_earnings.write(session, _settled(row))
     session.execute(_DONE, {**scope, "now": now})
+
+
+def _settled(row: Row[Any]) -> partner_earnings.Settled:
+    return partner_earnings.Settled(
+        round_id=row.round_id,
+        version=row.version,
+        operator_id=row.operator_id,
+        game_id=row.game_id,
+        number=row.number,
+        currency=row.currency,
+        timezone=row.timezone,
+        opened_at=row.opened_at,
+        first_at=row.first_at,
+        settled_at=row.claimed_at,
+    )
 
 
 def _seed(row: Row[Any]) -> bytes | None:

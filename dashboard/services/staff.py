@@ -41,8 +41,9 @@ def create(
     password: str,
     now: dt.datetime,
     actor: Actor = SYSTEM,
+    partner_id: int | None = None,
 ) -> int:
-    """Make a login and return its id.
+    """Make a login and return its id; `partner_id` for a partner user, and for nobody else.
 
     Raises Rejected for a bad address, name or password, and Conflict when the address has a login
     already, with any operator.
@@ -50,7 +51,14 @@ def create(
     email, name = _email(email), _name(name)
     passwords.check(password, email=email, name=name)
     login_id = _insert(
-        session, operator_id=operator_id, email=email, name=name, role=role, password=password, now=now
+        session,
+        operator_id=operator_id,
+        email=email,
+        name=name,
+        role=role,
+        partner_id=partner_id,
+        password=password,
+        now=now,
     )
     staff_log.record(
         session,
@@ -95,6 +103,7 @@ def invite(session: Session, *, email: str, name: str, role: Role, actor: Actor,
         email=_email(email),
         name=_name(name),
         role=role,
+        partner_id=None,
         password=secrets.token_urlsafe(32),  # nobody learns it: the link sets another one
         now=now,
     )
@@ -239,7 +248,15 @@ def get_operator_id(session: Session, *, slug: str) -> int:
 
 
 def _insert(
-    session: Session, *, operator_id: int, email: str, name: str, role: Role, password: str, now: dt.datetime
+    session: Session,
+    *,
+    operator_id: int,
+    email: str,
+    name: str,
+    role: Role,
+    partner_id: int | None,
+    password: str,
+    now: dt.datetime,
 ) -> int:
     login_id = session.scalars(
         insert(Login)
@@ -248,6 +265,7 @@ def _insert(
             email=email,
             name=name,
             role=role.value,
+            partner_id=partner_id,
             password_hash=passwords.hash_of(password),
             created_at=now,
         )
