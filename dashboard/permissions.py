@@ -43,6 +43,9 @@ _MANAGER = _AGENT | {
     "data:export",
     "games:deal",
     "games:edit",
+    "partners:approve",
+    "partners:edit",
+    "partners:view",
     "vip:view",
     "wallets:close",
 }
@@ -53,7 +56,16 @@ VERBS_BY_ROLE: Mapping[Role, frozenset[str]] = {
     Role.ADMIN: _MANAGER
     | {"audit:verify", "settings:edit", "settings:view", "staff:edit", "staff:view", "vip:edit"},
     Role.AUDITOR: _READING
-    | {"audit:verify", "audit:view", "bulk:view", "data:export", "settings:view", "staff:view", "vip:view"},
+    | {
+        "audit:verify",
+        "audit:view",
+        "bulk:view",
+        "data:export",
+        "partners:view",
+        "settings:view",
+        "staff:view",
+        "vip:view",
+    },
     Role.PARTNER: frozenset({OWN_SESSION, "earnings:view"}),
 }
 
