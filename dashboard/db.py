@@ -1,4 +1,4 @@
-"""The engine, and the two ways to use it: `reading()` and `writing()`.
+"""The engine, and the two ways to use it: `reading()` and `writing()`; `partner_reading()` has its own.
 
 Only the edge (a view, a job, a command, a test) opens a transaction; services receive the session
 and never commit.
@@ -50,6 +50,9 @@ alchemy = SQLAlchemy(model_class=Base)
 
 EXPORTS = "exports"
 """The name of the engine whose connections live as long as one streamed answer."""
+PARTNERS = "partners"
+"""The name of the engine that signs in as the partners' database role: it sees shown figures alone."""
+_AS_PARTNER = text("SELECT set_config('purser.partner_id', :id, true)")
 _LONGER = text(
     "SELECT set_config('statement_timeout', '10min', true),"
     " set_config('idle_in_transaction_session_timeout', '2min', true)"
@@ -79,6 +82,21 @@ def reading() -> Iterator[Session]:
             yield session
         finally:
             _read.reset(token)
+
+
+@contextmanager
+def partner_reading(partner_id: int) -> Iterator[Session]:
+    """A transaction as of `reading()` in which the database shows what this partner may see, and no more.
+
+    It is another connection, of another role: row-level security asks for the partner whom the first
+    statement names, and nothing of a request ever stands in a statement that could name another.
+    """
+    with Session(alchemy.engines[PARTNERS], expire_on_commit=False) as session:
+        session.connection(
+            execution_options={"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        )
+        session.execute(_AS_PARTNER, {"id": str(int(partner_id))})
+        yield session
 
 
 def open_export() -> Session:

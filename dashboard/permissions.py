@@ -66,7 +66,7 @@ VERBS_BY_ROLE: Mapping[Role, frozenset[str]] = {
         "staff:view",
         "vip:view",
     },
-    Role.PARTNER: frozenset({OWN_SESSION, "earnings:view"}),
+    Role.PARTNER: frozenset({OWN_SESSION, "earnings:edit", "earnings:view", "payouts:request"}),
 }
 
 VERBS = frozenset().union(*VERBS_BY_ROLE.values())

@@ -11,7 +11,7 @@ from whitenoise import WhiteNoise
 from dashboard import keys, roles
 from dashboard import live as live_updates
 from dashboard.config import ROOT, settings
-from dashboard.db import EXPORTS, alchemy
+from dashboard.db import EXPORTS, PARTNERS, alchemy
 from dashboard.views import (
     access,
     alert_acts,
@@ -94,6 +94,8 @@ REQUEST_THREADS = 20
 CONNECTIONS = REQUEST_THREADS + 5
 """To the database, of one process. The five are for open pages, which ask now and then whether their
 session still stands."""
+PARTNER_CONNECTIONS = 10
+"""As the partners' database role, of one process."""
 
 
 def create_app(**overrides: Any) -> Flask:
@@ -135,7 +137,16 @@ def _configuration(overrides: dict[str, Any]) -> dict[str, Any]:
                 "poolclass": NullPool,
                 "hide_parameters": True,
                 "connect_args": {"connect_timeout": 3, "application_name": "purser-export"},
-            }
+            },
+            PARTNERS: {
+                "url": overrides.get("PARTNER_DATABASE_URI") or roles.url_for("partner"),
+                "pool_size": PARTNER_CONNECTIONS,
+                "max_overflow": 0,
+                "pool_timeout": 3,
+                "pool_use_lifo": True,
+                "hide_parameters": True,
+                "connect_args": {"connect_timeout": 3, "application_name": "purser-partner"},
+            },
         },
         "SQLALCHEMY_ENGINE_OPTIONS": {
             "pool_size": CONNECTIONS,

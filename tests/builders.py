@@ -163,7 +163,13 @@ def refer(session: Session, partner_id: int, *player_ids: int, now: dt.datetime 
 
 def actor_of(login: Login) -> Actor:
     """What a service gets when this person does something."""
-    return Actor(id=login.id, operator_id=login.operator_id, role=Role(login.role), name=login.name)
+    return Actor(
+        id=login.id,
+        operator_id=login.operator_id,
+        role=Role(login.role),
+        name=login.name,
+        partner_id=login.partner_id,
+    )
 
 
 def make_actor(session: Session, *, operator_id: int, role: Role = Role.AGENT) -> Actor:

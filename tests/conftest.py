@@ -26,7 +26,7 @@ from sqlalchemy.orm import Session
 from werkzeug.serving import make_server
 
 import dashboard
-from dashboard import embedded, keys, migrate, roles
+from dashboard import db, embedded, keys, migrate, roles
 from dashboard.cli import main
 from dashboard.config import settings
 from dashboard.db import Base
@@ -110,8 +110,9 @@ def clone() -> str:
     """A fresh copy of the migrated, empty database; returns its name."""
     name = f"purser_test_{uuid.uuid4().hex[:12]}"
     run_as_owner("CREATE DATABASE {} TEMPLATE {}", name, TEMPLATE)
-    for setting in _PATIENT:
-        run_as_owner(f"ALTER ROLE purser_app IN DATABASE {{}} SET {setting} = '60s'", name)
+    for role in ("purser_app", "purser_partner"):
+        for setting in _PATIENT:
+            run_as_owner(f"ALTER ROLE {role} IN DATABASE {{}} SET {setting} = '60s'", name)
     return name
 
 
@@ -233,18 +234,20 @@ def application(database: str) -> Iterator[Flask]:
     made = dashboard.create_app(
         TESTING=True,
         SQLALCHEMY_DATABASE_URI=database_url("app", database),
+        PARTNER_DATABASE_URI=database_url("partner", database),
         DATABASE_OWNER_URL=database_url("owner", database),
     )
     made.test_client_class = PageClient
     yield made
     made.extensions["live"].close()
     with made.app_context():
-        engine = made.extensions["sqlalchemy"].engine
+        engines = made.extensions["sqlalchemy"].engines
     # Answers that nobody waits for any more may still be on their way.
     deadline = time.monotonic() + 5
-    while engine.pool.checkedout() and time.monotonic() < deadline:
+    while engines[None].pool.checkedout() and time.monotonic() < deadline:
         time.sleep(0.005)
-    engine.dispose()
+    for engine in (engines[None], engines[db.PARTNERS]):
+        engine.dispose()
 
 
 @contextmanager

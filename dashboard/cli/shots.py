@@ -109,6 +109,7 @@ def _demo(server: embedded.Server, players: int) -> Iterator[str]:
     migrate.upgrade(owner_url)
     app = dashboard.create_app(
         SQLALCHEMY_DATABASE_URI=server.url("app"),
+        PARTNER_DATABASE_URI=server.url("partner"),
         SECRET_KEY=secrets.token_urlsafe(48),
     )
     click.echo(f"Inventing {players:,} players …", err=True)

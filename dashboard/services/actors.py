@@ -19,6 +19,8 @@ class Actor:
     address: str | None = field(default=None, compare=False)
     """The network address of the request; None outside of one."""
     request_id: str | None = field(default=None, compare=False)
+    partner_id: int | None = None
+    """Whose figures a partner user sees; None for staff."""
 
     @property
     def reference(self) -> str:

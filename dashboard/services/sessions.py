@@ -27,8 +27,9 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session, aliased
 
 from dashboard.errors import NotFound
-from dashboard.models import Login, Operator, SecondFactor, SignInSession
+from dashboard.models import Login, Operator, Partner, SecondFactor, SignInSession
 from dashboard.models.login import Role
+from dashboard.models.partner import PartnerStatus
 from dashboard.services import addresses, passwords, staff_log
 from dashboard.services.actors import Actor
 
@@ -121,6 +122,7 @@ def resolve(
             SignInSession.awaits_second_factor,
             Login.id.label("login_id"),
             Login.role,
+            Login.partner_id,
             Login.name.label("login_name"),
             SecondFactor.confirmed_at,
             Operator.id,
@@ -135,7 +137,7 @@ def resolve(
         .join(Login, Login.id == SignInSession.login_id)
         .join(Operator, Operator.id == Login.operator_id)
         .outerjoin(SecondFactor, SecondFactor.login_id == Login.id)
-        .where(SignInSession.id_hash == _digest(session_id), not_(is_over(now)), Login.active)
+        .where(SignInSession.id_hash == _digest(session_id), not_(is_over(now)), may_sign_in())
     ).one_or_none()
     if found is None:
         return None
@@ -152,6 +154,7 @@ def resolve(
             name=found.login_name,
             address=addresses.kept(address),
             request_id=request_id,
+            partner_id=found.partner_id,
         ),
         operator=OperatorFacts(
             id=found.id,
@@ -234,6 +237,12 @@ def forget(session: Session, *, now: dt.datetime, login_id: int | None = None) -
     if login_id is not None:
         over = over.where(SignInSession.login_id == login_id)
     return _row_count(session.execute(over))
+
+
+def may_sign_in() -> ColumnElement[bool]:
+    """Of a row of `Login`: open, and of an active partner where it is a partner's."""
+    of_active_partner = exists().where(Partner.id == Login.partner_id, Partner.status == PartnerStatus.ACTIVE)
+    return and_(Login.active, or_(Login.partner_id.is_(None), of_active_partner))
 
 
 def is_over(now: dt.datetime) -> ColumnElement[bool]:

@@ -80,7 +80,8 @@ class Attempt:
     password_hash: str
     """The login's, or a decoy's that nobody can fit."""
     admitted: bool
-    """False for an unknown, inactive or locked login: it fails whatever the password is."""
+    """False for an unknown, inactive or locked login, and for one of a partner who is not active: it fails
+    whatever the password is."""
     locks: bool
     """This attempt is the one that locks the login unless it succeeds."""
     address: str | None
@@ -136,6 +137,7 @@ def finish(
         name=login.name,
         address=attempt.address,
         request_id=attempt.request_id,
+        partner_id=login.partner_id,
     )
     if login.has_factor:
         return Opened(session_id, actor, step=Step.CODE)
@@ -228,7 +230,7 @@ def _count(session: Session, whose: ColumnElement[bool], now: dt.datetime) -> Ro
     tenth = and_(Login.locked_until.is_(None), Login.failures + 1 >= FAILURES_MAX)
     return session.execute(
         update(Login)
-        .where(whose, Login.active, or_(Login.locked_until.is_(None), Login.locked_until <= now))
+        .where(whose, sessions.may_sign_in(), or_(Login.locked_until.is_(None), Login.locked_until <= now))
         .values(
             failures=case((first_of_row, 1), else_=Login.failures + 1),
             locked_until=case((tenth, now + LOCK), else_=None),
@@ -237,7 +239,9 @@ def _count(session: Session, whose: ColumnElement[bool], now: dt.datetime) -> Ro
     ).one_or_none()
 
 
-def _absolve(session: Session, attempt: Attempt, now: dt.datetime) -> Row[int, int, str, str, bool] | None:
+def _absolve(
+    session: Session, attempt: Attempt, now: dt.datetime
+) -> Row[int, int, int | None, str, str, bool] | None:
     """Forget the failures of a login whose password fitted; None if it changed or was closed meanwhile.
 
     Where a code is still to come, this attempt alone is taken back.
@@ -246,13 +250,22 @@ def _absolve(session: Session, attempt: Attempt, now: dt.datetime) -> Row[int, i
     keeps_lock = and_(has_factor, literal(not attempt.locks))
     return session.execute(
         update(Login)
-        .where(Login.id == attempt.login_id, Login.active, Login.password_hash == attempt.password_hash)
+        .where(
+            Login.id == attempt.login_id, sessions.may_sign_in(), Login.password_hash == attempt.password_hash
+        )
         .values(
             failures=case((has_factor, func.greatest(Login.failures - 1, 0)), else_=0),
             locked_until=case((keeps_lock, Login.locked_until), else_=None),
             last_seen_at=case((has_factor, Login.last_seen_at), else_=now),
         )
-        .returning(Login.id, Login.operator_id, Login.role, Login.name, has_factor.label("has_factor"))
+        .returning(
+            Login.id,
+            Login.operator_id,
+            Login.partner_id,
+            Login.role,
+            Login.name,
+            has_factor.label("has_factor"),
+        )
     ).one_or_none()
 
 

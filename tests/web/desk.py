@@ -53,11 +53,17 @@ class Desk:
     operator_id: int
     queries: list[str] = field(default_factory=list)
 
-    def sign_in(self, role: Role = Role.AGENT, *, name: str = "Ana Reyes") -> Browser:
+    def sign_in(
+        self, role: Role = Role.AGENT, *, name: str = "Ana Reyes", partner_id: int | None = None
+    ) -> Browser:
         """A browser of somebody new with that role."""
         operator_id = self.operator_id
         email = self.write(
-            lambda session: make_login(session, operator_id=operator_id, role=role, name=name).email
+            lambda session: (
+                make_login(
+                    session, operator_id=operator_id, role=role, name=name, partner_id=partner_id
+                ).email
+            )
         )
         client = self.app.test_client()
         assert isinstance(client, PageClient)
@@ -120,19 +126,21 @@ class Desk:
         )
 
     def count_queries(self, work: Callable[[], object]) -> int:
-        """How many statements the application sends while it does that."""
+        """How many statements the application sends while it does that, whichever its connection."""
         sent: list[str] = []
 
         def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
             sent.append(statement)
 
         with self.app.app_context():
-            engine = alchemy.engine
-        event.listen(engine, "before_cursor_execute", note)
+            engines = list(alchemy.engines.values())
+        for engine in engines:
+            event.listen(engine, "before_cursor_execute", note)
         try:
             work()
         finally:
-            event.remove(engine, "before_cursor_execute", note)
+            for engine in engines:
+                event.remove(engine, "before_cursor_execute", note)
         self.queries = sent
         return len(sent)
 
