@@ -27,6 +27,17 @@ UPDATABLE = {
         *("state", "approved_by", "approved_at", "ended_by", "ended_at", "reference", "reason"),
     ),
 }
+# Beside these nothing is written with a new row: a decision is somebody else's, later.
+INSERTABLE = {
+    "partner_statements": (
+        *("partner_id", "operator_id", "currency", "month", "rows", "bets", "payouts", "profit", "opening"),
+        *("earned", "written_off", "closing", "minimum", "payable", "carried", "closed_by", "closed_at"),
+    ),
+    "partner_payouts": (
+        *("partner_id", "operator_id", "currency", "amount", "payout_details", "idempotency_key"),
+        *("requested_by", "requested_at"),
+    ),
+}
 # What a partner's own connection can read, each row if it is theirs and may be seen; nothing else.
 SHOWN = {
     "partner_accounts": ("*", "true"),
@@ -86,7 +97,8 @@ def upgrade() -> None:
     for table in APPENDED:
         op.execute(f"GRANT SELECT, INSERT ON {table} TO purser_app")
     for table, columns in UPDATABLE.items():
-        op.execute(f"GRANT SELECT, INSERT, UPDATE ({', '.join(columns)}) ON {table} TO purser_app")
+        written = f"INSERT ({', '.join(INSERTABLE[table])})" if table in INSERTABLE else "INSERT"
+        op.execute(f"GRANT SELECT, {written}, UPDATE ({', '.join(columns)}) ON {table} TO purser_app")
     op.execute(f"GRANT SELECT ON {', '.join((*APPENDED, *UPDATABLE))} TO purser_report")
     show_to_partners()
 
