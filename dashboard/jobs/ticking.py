@@ -1,5 +1,5 @@
-"""What is due to the second: held changes are posted when their time comes; what waited too long lapses, and
-bonuses that were not cleared in time expire.
+"""What is due to the second: held changes are posted when their time comes; what waited too long lapses,
+bonuses that were not cleared in time expire, and what partners earned is approved after its hold.
 
 A loop of its own beside the queue, which counts in minutes. Every step is one transaction that begins
 with the lock of one request: a worker that was killed, or two of them, post each change once.
@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from dashboard import clock, db, live
 from dashboard.errors import Conflict, Rejected
-from dashboard.jobs import bonuses
+from dashboard.jobs import bonuses, partners
 from dashboard.jobs.application import application
 from dashboard.services import change_requests
 from dashboard.services.actors import SYSTEM
@@ -55,6 +55,7 @@ def keep_ticking(stop: threading.Event) -> None:
                     lapse(clock.now())
                     bonuses.expire(clock.now(), should_stop=stop.is_set)
                     bonuses.begin(clock.now())
+                    partners.approve(clock.now(), should_stop=stop.is_set)
             except DBAPIError:
                 _log.exception("ticking")
 
