@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, insert, select, text
+from sqlalchemy import Row, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from dashboard.models import Bet, Operator, PartnerAccount, Round, RoundSettlement
@@ -94,14 +94,15 @@ class House:
         return round_id
 
     def settle_again(self, round_id: int, *stakes: Stake, at: dt.datetime) -> None:
-        """The next version of its settlement, by which these are the bets."""
-        found = select(RoundSettlement).filter_by(round_id=round_id).order_by(RoundSettlement.version)
-        versions = self.session.scalars(found).all()
-        self.session.execute(text("DELETE FROM bets WHERE round_id = :r"), {"r": round_id})
-        self._write_bets(round_id, stakes)
-        version = len(versions) + 1
+        """The next version of its settlement, which decides the same bets like this."""
+        found = select(RoundSettlement.claimed_at).filter_by(round_id=round_id)
+        claims = self.session.scalars(found.order_by(RoundSettlement.version)).all()
+        for number, stake in enumerate(stakes):
+            decided = update(Bet).filter_by(player_id=stake.player_id, idempotency_key=f"{round_id}:{number}")
+            self.session.execute(decided.values(**_decision(stake)))
+        version = len(claims) + 1
         self._write_version(round_id, version, at)
-        self._earn(round_id, version, first_at=versions[0].claimed_at, at=at)
+        self._earn(round_id, version, first_at=claims[0], at=at)
 
     def take(self, player_id: int, profit: int, *, at: dt.datetime = builders.NOW) -> int:
         """A round that brought the house that much of a player, below zero cost it that much; its id."""
@@ -118,32 +119,24 @@ class House:
 
     def _write_bets(self, round_id: int, stakes: Sequence[Stake]) -> None:
         for number, stake in enumerate(stakes):
-            payout = stake.paid_real + stake.paid_bonus
-            pays = None if stake.state == BetState.VOID else 1
-            values = {
-                "player_id": stake.player_id,
-                "operator_id": self.operator_id,
-                "currency": self.currency,
-                "round_id": round_id,
-                "selection": "andar",
-                "stage": 1,
-                "amount": stake.real + stake.bonus,
-                "real_part": stake.real,
-                "bonus_part": stake.bonus,
-                "state": stake.state,
-                "pays_numerator": pays,
-                "pays_denominator": pays,
-                "payout": payout,
-                "payout_real": stake.paid_real,
-                "payout_bonus": stake.paid_bonus,
-                "wager_sequence": 1,
-                "settlement_sequence": 1 if payout else None,
-                "version": 1,
-                "idempotency_key": f"{round_id}:{number}",
-                "placed_by": "system",
-                "placed_at": builders.NOW,
-            }
-            self.session.execute(insert(Bet).values(**values))
+            placed = insert(Bet).values(
+                player_id=stake.player_id,
+                operator_id=self.operator_id,
+                currency=self.currency,
+                round_id=round_id,
+                selection="andar",
+                stage=1,
+                amount=stake.real + stake.bonus,
+                real_part=stake.real,
+                bonus_part=stake.bonus,
+                wager_sequence=1,
+                version=1,
+                idempotency_key=f"{round_id}:{number}",
+                placed_by="system",
+                placed_at=builders.NOW,
+                **_decision(stake),
+            )
+            self.session.execute(placed)
 
     def _write_version(self, round_id: int, version: int, at: dt.datetime) -> None:
         played = self.session.get_one(Round, round_id)
@@ -179,6 +172,20 @@ class House:
                 settled_at=at,
             ),
         )
+
+
+def _decision(stake: Stake) -> dict[str, Any]:
+    payout = stake.paid_real + stake.paid_bonus
+    pays = None if stake.state == BetState.VOID else 1
+    return {
+        "state": stake.state,
+        "pays_numerator": pays,
+        "pays_denominator": pays,
+        "payout": payout,
+        "payout_real": stake.paid_real,
+        "payout_bonus": stake.paid_bonus,
+        "settlement_sequence": 1 if payout else None,
+    }
 
 
 def brings(player_id: int, profit: int) -> Stake:
