@@ -52,6 +52,8 @@ EXPORTS = "exports"
 """The name of the engine whose connections live as long as one streamed answer."""
 PARTNERS = "partners"
 """The name of the engine that signs in as the partners' database role: it sees shown figures alone."""
+PARTNER_EXPORTS = "partner-exports"
+"""As `EXPORTS`, by the partners' database role."""
 _AS_PARTNER = text("SELECT set_config('purser.partner_id', :id, true)")
 _LONGER = text(
     "SELECT set_config('statement_timeout', '10min', true),"
@@ -99,17 +101,21 @@ def partner_reading(partner_id: int) -> Iterator[Session]:
         yield session
 
 
-def open_export() -> Session:
+def open_export(partner_id: int | None = None) -> Session:
     """A transaction as of `reading()` for an answer that is streamed, on a connection of its own.
 
-    It outlives the request, so it takes no place in the pool; closing the session closes the connection.
-    The database ends it where nobody takes anything for two minutes.
+    With a partner's id it is as of `partner_reading()`. It outlives the request, so it takes no place in
+    the pool; closing the session closes the connection. The database ends it where nobody takes anything
+    for two minutes.
     """
-    session = Session(alchemy.engines[EXPORTS], expire_on_commit=False)
+    engine = alchemy.engines[EXPORTS if partner_id is None else PARTNER_EXPORTS]
+    session = Session(engine, expire_on_commit=False)
     try:
         session.connection(
             execution_options={"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         )
+        if partner_id is not None:
+            session.execute(_AS_PARTNER, {"id": str(int(partner_id))})
         session.execute(_LONGER)
     except BaseException:
         session.close()

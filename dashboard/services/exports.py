@@ -123,7 +123,9 @@ def _written_in(zone: ZoneInfo) -> Mapping[str, Callable[[Any], object]]:
     return {"text": text, "number": number, "amount": amount, "time": time}
 
 
-def write_xlsx(path: Path, sheet: Sheet, *, name: str, about: Sequence[tuple[str, str]]) -> None:
+def write_xlsx(
+    path: Path, sheet: Sheet, *, name: str, about: Sequence[tuple[str, str]], made_at: dt.datetime
+) -> None:
     """Write the list as the first sheet of a workbook, and `about` as the second.
 
     Rows go to a scratch file in the same folder, not into memory. Raises TooManyRows.
@@ -131,7 +133,7 @@ def write_xlsx(path: Path, sheet: Sheet, *, name: str, about: Sequence[tuple[str
     properties = {"constant_memory": True, "tmpdir": str(path.parent), "strings_to_numbers": False}
     harmful = {"strings_to_formulas": False, "strings_to_urls": False}
     with xlsxwriter.Workbook(path, {**properties, **harmful}) as workbook:
-        workbook.set_properties({"title": name, "author": dict(about).get("Made by", "")})
+        workbook.set_properties({"title": name, "author": dict(about).get("Made by", ""), "created": made_at})
         _fill(workbook, workbook.add_worksheet(name), sheet)
         notes = workbook.add_worksheet("About")
         notes.set_column(0, 0, 18)

@@ -7,11 +7,11 @@ has a connection of its own, which is let go of at the last row, or as soon as t
 import re
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Protocol
 
 from flask import Blueprint, Flask, Response, current_app, request
 from flask.typing import ResponseReturnValue
@@ -29,7 +29,6 @@ from dashboard.queries import journal as journal_queries
 from dashboard.queries import player_list as player_queries
 from dashboard.queries import rounds as round_queries
 from dashboard.queries import staff
-from dashboard.queries.paging import Listing
 from dashboard.services import exports
 from dashboard.services.exports import Format, Sheet
 from dashboard.views import access, alerts, audit, desk, player_list, player_page, rounds, sheets
@@ -48,15 +47,28 @@ _MIME = {
 }
 
 
+class Rows(Protocol):
+    """What a file is made of: a `Listing`, or what counts and reads like one."""
+
+    def count(self, session: Session, at_most: int) -> int:
+        """How many there are; counting stops at `at_most`."""
+
+    def read(self, session: Session) -> Generator[Any, None, None]:
+        """The rows, as they come."""
+
+
 @dataclass(frozen=True)
-class _Wanted:
+class Wanted:
     """A list that somebody wants as a file."""
 
     name: str
-    form: FilterForm
+    form: FilterForm | None
+    """The filters; None where the list has none."""
     columns: Any
-    listing: Listing[Any]
+    listing: Rows
     player_id: int | None = None
+    about: Sequence[tuple[str, str]] = ()
+    """What else a workbook says about itself."""
 
 
 @bp.post("/players/exports")
@@ -64,7 +76,7 @@ class _Wanted:
 def create_players() -> ResponseReturnValue:
     """The list of players."""
 
-    def ask(session: Session) -> _Wanted:
+    def ask(session: Session) -> Wanted:
         operator = access.current_operator()
         names = staff.names_by_id(session, operator_id=operator.id)
         form = player_list.filter_form(names)
@@ -75,9 +87,9 @@ def create_players() -> ResponseReturnValue:
             wanted=wanted,
             total=player_queries.count_players(session, operator_id=operator.id, wanted=wanted),
         )
-        return _Wanted("players", form, sheets.players(names, operator.currency), listing)
+        return Wanted("players", form, sheets.players(names, operator.currency), listing)
 
-    return _answer(ask)
+    return answer(ask)
 
 
 @bp.post("/players/<int:player_id>/journal/exports")
@@ -85,16 +97,16 @@ def create_players() -> ResponseReturnValue:
 def create_journal(player_id: int) -> ResponseReturnValue:
     """The journal of one balance of a player."""
 
-    def ask(session: Session) -> _Wanted:
+    def ask(session: Session) -> Wanted:
         page = player_page.get_page(session, player_id)
         currency, timezone = page.balance.currency, access.current_operator().timezone
         form = player_page.journal_form(session, currency)
         where = player_page.journal_filter(form, timezone)
         listing = journal_queries.all_entries(player_id=player_id, currency=currency, where=where)
         name = f"journal-{page.player.id}-{currency}"
-        return _Wanted(name, form, sheets.journal(), listing, player_id)
+        return Wanted(name, form, sheets.journal(), listing, player_id)
 
-    return _answer(ask)
+    return answer(ask)
 
 
 @bp.post("/recent-changes/exports")
@@ -102,14 +114,14 @@ def create_journal(player_id: int) -> ResponseReturnValue:
 def create_recent_changes() -> ResponseReturnValue:
     """The changes of the last hours over all players."""
 
-    def ask(session: Session) -> _Wanted:
+    def ask(session: Session) -> Wanted:
         operator_id = access.current_operator().id
         names = staff.names_by_id(session, operator_id=operator_id)
         form = desk.recent_form(names)
         listing = desk_queries.all_recent(operator_id=operator_id, wanted=desk.recent_filter(form))
-        return _Wanted("recent-changes", form, sheets.recent_changes(names), listing)
+        return Wanted("recent-changes", form, sheets.recent_changes(names), listing)
 
-    return _answer(ask)
+    return answer(ask)
 
 
 @bp.post("/audit/log/exports")
@@ -117,15 +129,15 @@ def create_recent_changes() -> ResponseReturnValue:
 def create_staff_log() -> ResponseReturnValue:
     """The staff log."""
 
-    def ask(session: Session) -> _Wanted:
+    def ask(session: Session) -> Wanted:
         operator_id = access.current_operator().id
         names = staff.names_by_id(session, operator_id=operator_id)
         form = audit.log_form(names)
         wanted = audit.log_filter(session, form)
         listing = audit_queries.all_of_log(operator_id=operator_id, wanted=wanted)
-        return _Wanted("staff-log", form, sheets.staff_log(names), listing)
+        return Wanted("staff-log", form, sheets.staff_log(names), listing)
 
-    return _answer(ask)
+    return answer(ask)
 
 
 @bp.post("/alerts/exports")
@@ -133,14 +145,14 @@ def create_staff_log() -> ResponseReturnValue:
 def create_alerts() -> ResponseReturnValue:
     """The alerts of one tab of the inbox."""
 
-    def ask(session: Session) -> _Wanted:
+    def ask(session: Session) -> Wanted:
         form, now = alerts.filter_form(session), clock.now()
         listing = alert_queries.all_alerts(
             operator_id=access.current_operator().id, wanted=form.wanted(now), now=now
         )
-        return _Wanted("alerts", form, sheets.alerts(), listing)
+        return Wanted("alerts", form, sheets.alerts(), listing)
 
-    return _answer(ask)
+    return answer(ask)
 
 
 @bp.post("/rounds/exports")
@@ -148,13 +160,13 @@ def create_alerts() -> ResponseReturnValue:
 def create_rounds() -> ResponseReturnValue:
     """The history of rounds."""
 
-    def ask(session: Session) -> _Wanted:
+    def ask(session: Session) -> Wanted:
         operator = access.current_operator()
         form = rounds.filter_form(session)
         listing = round_queries.all_rounds(operator_id=operator.id, wanted=form.wanted(operator.timezone))
-        return _Wanted("rounds", form, sheets.rounds(), listing)
+        return Wanted("rounds", form, sheets.rounds(), listing)
 
-    return _answer(ask)
+    return answer(ask)
 
 
 class Download:
@@ -237,8 +249,11 @@ def init_app(app: Flask) -> None:
     app.jinja_env.globals["xlsx_rows_most"] = exports.XLSX_ROWS_MOST
 
 
-def _answer(ask: Callable[[Session], _Wanted]) -> Response:
-    """The file, on its way. What goes wrong before its first piece is an ordinary answer."""
+def answer(ask: Callable[[Session], Wanted]) -> Response:
+    """The file, on its way. What goes wrong before its first piece is an ordinary answer.
+
+    A partner's is read by the partners' database role, and is their own to take: no log of the desk names it.
+    """
     file_format = _asked_format()
     export = _Export(file_format)
     try:
@@ -267,12 +282,12 @@ class _Export:
         self._session: Session | None = None
         self._rows: Generator[Any, None, None] | None = None
         self._folder: TemporaryDirectory[str] | None = None
-        self._wanted: _Wanted | None = None
+        self._wanted: Wanted | None = None
 
-    def open(self, ask: Callable[[Session], _Wanted]) -> _Wanted:
+    def open(self, ask: Callable[[Session], Wanted]) -> Wanted:
         """Begin the transaction, ask for the list, and have the first piece ready."""
         self._running.begin(self.download)
-        session = self._session = db.open_export()
+        session = self._session = db.open_export(self.actor.partner_id)
         wanted = ask(session)
         self._rows = wanted.listing.read(session)
         sheet = Sheet(wanted.columns, self._counted(self._rows), self.operator.timezone)
@@ -293,21 +308,21 @@ class _Export:
             yield row
 
     @staticmethod
-    def _refuse_too_many(wanted: _Wanted, session: Session) -> None:
+    def _refuse_too_many(wanted: Wanted, session: Session) -> None:
         if wanted.listing.count(session, exports.XLSX_ROWS_MOST + 1) > exports.XLSX_ROWS_MOST:
             raise exports.TooManyRows
 
-    def _through_a_file(self, wanted: _Wanted, sheet: Sheet, session: Session) -> Iterator[bytes]:
+    def _through_a_file(self, wanted: Wanted, sheet: Sheet, session: Session) -> Iterator[bytes]:
         """A workbook can only be sent once it is whole: by then the database is not needed any more."""
         self._folder = TemporaryDirectory(prefix="purser-export-")
         path = Path(self._folder.name) / "export.xlsx"
-        exports.write_xlsx(path, sheet, name=wanted.name, about=self._about(wanted))
+        exports.write_xlsx(path, sheet, name=wanted.name, about=self._about(wanted), made_at=self.at)
         session.close()
         with path.open("rb") as file:
             while piece := file.read(_PIECE):
                 yield piece
 
-    def _about(self, wanted: _Wanted) -> list[tuple[str, str]]:
+    def _about(self, wanted: Wanted) -> list[tuple[str, str]]:
         zone = self.operator.timezone
         return [
             ("Made by", self.actor.name),
@@ -315,7 +330,8 @@ class _Export:
             ("Times are in", zone),
             ("Operator", self.operator.name),
             *([("Money", "Play money")] if self.operator.money == MoneyMode.PLAY else []),
-            ("Filters", "; ".join(chip.text for chip in wanted.form.chips()) or "none"),
+            *wanted.about,
+            *([("Filters", _in_words(wanted.form))] if wanted.form else []),
         ]
 
     def _end(self, is_whole: bool) -> None:
@@ -326,7 +342,7 @@ class _Export:
             self._session.close()
         if self._folder is not None:
             self._folder.cleanup()
-        if self._wanted is None:
+        if self._wanted is None or self.actor.partner_id is not None:
             return
         with self._app.app_context(), db.writing() as session:
             exports.record(
@@ -334,12 +350,16 @@ class _Export:
                 self.actor,
                 what=self._wanted.name,
                 file_format=self.format,
-                filters=self._wanted.form.filters(),
+                filters=self._wanted.form.filters() if self._wanted.form else {},
                 rows=self.rows,
                 is_whole=is_whole,
                 player_id=self._wanted.player_id,
                 now=clock.now(),
             )
+
+
+def _in_words(form: FilterForm) -> str:
+    return "; ".join(chip.text for chip in form.chips()) or "none"
 
 
 def _again(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

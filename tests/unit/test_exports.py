@@ -84,7 +84,7 @@ def as_csv(*rows: tuple[object, ...]) -> str:
 def as_xlsx(folder: Path, *rows: tuple[object, ...]) -> Path:
     """The whole file."""
     path = folder / "list.xlsx"
-    exports.write_xlsx(path, sheet(*rows), name="players", about=[("Made by", "Ana Reyes")])
+    exports.write_xlsx(path, sheet(*rows), name="players", about=[("Made by", "Ana Reyes")], made_at=AT)
     return path
 
 
