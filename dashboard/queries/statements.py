@@ -12,7 +12,15 @@ from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session, aliased
 
 from dashboard.errors import NotFound
-from dashboard.models import Login, Partner, PartnerShownEarning, PartnerStatement, PartnerStatementLine
+from dashboard.models import (
+    Login,
+    Partner,
+    PartnerContract,
+    PartnerShownEarning,
+    PartnerStatement,
+    PartnerStatementLine,
+)
+from dashboard.models.partner import Disclosure
 from dashboard.queries.paging import Listing
 
 _Closer, _Decider = aliased(Login), aliased(Login)
@@ -89,6 +97,18 @@ class Sums:
 
 
 @dataclass(frozen=True, slots=True)
+class DayRow:
+    """The rounds of one day that may be seen by themselves, added up."""
+
+    day: dt.date
+    rows: int
+    bets: int
+    payouts: int
+    profit: int
+    earned: int
+
+
+@dataclass(frozen=True, slots=True)
 class Statement:
     """A statement and its lines, in the order of the contract's versions."""
 
@@ -151,18 +171,32 @@ def rows_of_statement(*, statement_id: int, partner_id: int) -> Listing[EarningR
     return Listing(wanted, lambda row: EarningRow(*row))
 
 
+def list_days(session: Session, *, statement_id: int, partner_id: int) -> list[DayRow]:
+    """The same rounds by day, for one who has too many of them."""
+    shown = PartnerShownEarning
+    wanted = (
+        select(shown.day, func.count(), *_sums())
+        .where(*_seen(statement_id, partner_id))
+        .group_by(shown.day)
+        .order_by(shown.day)
+    )
+    return [DayRow(day, *map(int, sums)) for day, *sums in session.execute(wanted)]
+
+
+def disclosed_terms(session: Session, *, partner_id: int) -> dict[int, tuple[int, int]]:
+    """Share and rate, in hundredths of a percent, of the contract versions that name them. For the desk."""
+    contract = PartnerContract
+    rows = session.execute(
+        select(contract.version, contract.share_bp, contract.rate_bp).where(
+            contract.partner_id == partner_id, contract.disclosure == Disclosure.TERMS
+        )
+    )
+    return {row.version: (row.share_bp, row.rate_bp) for row in rows}
+
+
 def few_players(session: Session, head: StatementRow) -> Sums:
     """What a statement holds beside the rounds that may be seen by themselves."""
-    shown = PartnerShownEarning
-    seen = session.execute(
-        select(
-            func.count(),
-            *(
-                func.coalesce(func.sum(column), 0)
-                for column in (shown.bets, shown.payouts, shown.profit, shown.earned)
-            ),
-        ).where(*_seen(head.id, head.partner_id))
-    ).one()
+    seen = session.execute(select(func.count(), *_sums()).where(*_seen(head.id, head.partner_id))).one()
     whole = (head.rows, head.bets, head.payouts, head.profit, head.earned)
     return Sums(*(all_of_it - int(part) for all_of_it, part in zip(whole, seen, strict=True)))
 
@@ -186,6 +220,12 @@ def get_signatures(session: Session, *, statement_id: int, operator_id: int) -> 
 
 def _heads(partner_id: int) -> Select[*tuple[Any, ...]]:
     return select(*_HEAD).where(PartnerStatement.partner_id == partner_id)
+
+
+def _sums() -> list[ColumnElement[Any]]:
+    shown = PartnerShownEarning
+    figures = (shown.bets, shown.payouts, shown.profit, shown.earned)
+    return [func.coalesce(func.sum(figure), 0) for figure in figures]
 
 
 def _seen(statement_id: int, partner_id: int) -> tuple[ColumnElement[bool], ...]:
