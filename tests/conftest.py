@@ -106,10 +106,10 @@ _PATIENT = ("statement_timeout", "idle_in_transaction_session_timeout")
 lets a test stand still."""
 
 
-def clone() -> str:
-    """A fresh copy of the migrated, empty database; returns its name."""
+def clone(template: str = TEMPLATE) -> str:
+    """A fresh copy of a database to which nobody is connected: the migrated, empty one; returns its name."""
     name = f"purser_test_{uuid.uuid4().hex[:12]}"
-    run_as_owner("CREATE DATABASE {} TEMPLATE {}", name, TEMPLATE)
+    run_as_owner("CREATE DATABASE {} TEMPLATE {}", name, template)
     for role in ("purser_app", "purser_partner"):
         for setting in _PATIENT:
             run_as_owner(f"ALTER ROLE {role} IN DATABASE {{}} SET {setting} = '60s'", name)

@@ -120,6 +120,14 @@ def current_actor() -> Actor:
     return _required().actor
 
 
+def current_partner_id() -> int:
+    """Whose figures are shown, within a view that requires what only partners may."""
+    partner_id = current_actor().partner_id
+    if partner_id is None:
+        raise RuntimeError("Whoever asks here is no partner: this view needs another permission.")
+    return partner_id
+
+
 def current_operator() -> OperatorFacts:
     """For which operator they work, within a view that requires a permission."""
     return _required().operator

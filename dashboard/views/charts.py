@@ -18,6 +18,7 @@ from dashboard import money
 from dashboard.clock import Span, local
 from dashboard.queries.alert_figures import TypeFigures
 from dashboard.queries.desk import CashDay
+from dashboard.queries.earnings import PeriodRow
 from dashboard.queries.fairness_figures import Compared
 
 pio.templates.default = "none"  # the theme comes from the page
@@ -178,6 +179,49 @@ def returns_by_month(months: Sequence[tuple[dt.date, float | None, float | None]
             layout=_layout(xaxis={"type": "category"}, yaxis={"ticksuffix": " %", "range": _around(months)}),
         )
     )
+
+
+def earned(points: Sequence[tuple[dt.date, PeriodRow | None]], *, currency: str, is_by_day: bool) -> Markup:
+    """What a partner earned by day or by month as bars; none where a period is not shown by itself."""
+    shown = [(start, row) for start, row in points if row is not None]
+    return _script(
+        go.Figure(
+            data=[
+                go.Bar(
+                    x=[start.isoformat() for start, _row in shown],
+                    y=[_major(row.earned, currency) for _start, row in shown],
+                    customdata=[money.show(row.earned, currency) for _start, row in shown],
+                    name="Earned",
+                    meta="line",
+                    hovertemplate="Earned %{customdata}<extra></extra>",
+                )
+            ],
+            layout=go.Layout(
+                bargap=0.32,
+                hovermode="x unified",
+                showlegend=False,
+                margin={"l": 56, "r": 8, "t": 12, "b": 24},
+                xaxis={
+                    "type": "date",
+                    "tickformat": "%-d %b" if is_by_day else "%b %Y",
+                    "hoverformat": "%a %-d %b %Y" if is_by_day else "%B %Y",
+                    "range": _stretch(points),
+                    "fixedrange": True,
+                },
+                yaxis={"tickformat": "~s", "zeroline": True, "fixedrange": True},
+            ),
+        )
+    )
+
+
+def _stretch(points: Sequence[tuple[dt.date, PeriodRow | None]]) -> list[str]:
+    """From half a bar before the first to half a bar after the last, whether or not these are drawn."""
+    first, last = points[0][0], points[-1][0]
+    half = (last - first) / (len(points) - 1) / 2
+    return [
+        (dt.datetime.combine(day, dt.time.min) + sign * half).isoformat()
+        for day, sign in ((first, -1), (last, 1))
+    ]
 
 
 def _around(months: Sequence[tuple[dt.date, float | None, float | None]]) -> list[float]:

@@ -47,7 +47,11 @@ _PLACES = (
     _Place("Audit", "audit.index", icon="shield-check"),
     _Place("Staff", "staff.index", icon="users-group"),
     _Place("Settings", "settings.index", icon="settings"),
-    _Place("Earnings", "earnings.index", icon="coins"),
+    _Place("Overview", "earnings.index", icon="layout-dashboard"),
+    _Place("Earnings", "earnings_lists.list_rounds", icon="coins"),
+    _Place("Statements", "earnings_statements.index", icon="file-text"),
+    _Place("Payouts", "earnings_payouts.index", icon="cash"),
+    _Place("Profile", "earnings_profile.show", icon="id"),
 )
 
 
