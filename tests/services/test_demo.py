@@ -92,6 +92,7 @@ STORY = {
     "log": """
         SELECT action, details, logged_at FROM staff_log
         WHERE action NOT IN ('login.created', 'game.created') AND action NOT LIKE 'round.%'
+          AND action NOT LIKE 'partner.statement_%' AND action NOT LIKE 'partner.payout_%'
         ORDER BY 3, 1, 2""",
 }
 
@@ -265,7 +266,7 @@ def test_the_sign_ins_are_there(session: Session) -> None:
         assert login["role"] == role
         assert passwords.fits(login["password_hash"], passwords.DEMO_PASSWORD)
     others = [row for email, row in staff.items() if email not in passwords.DEMO_EMAILS]
-    assert [row["role"] for row in others] == ["agent"] * 3
+    assert sorted(row["role"] for row in others) == ["agent", "agent", "agent", "partner"]
     assert not any(passwords.fits(row["password_hash"], passwords.DEMO_PASSWORD) for row in others)
 
 
@@ -296,3 +297,50 @@ def test_every_segment_is_dealt_even_to_a_few() -> None:
 )
 def test_people_say_round_amounts(whole: float, said: int) -> None:
     assert habits.as_people_say(whole) == said
+
+
+def test_partners_of_every_kind_are_there(session: Session) -> None:
+    statuses = {row["status"] for row in rows(session, "SELECT status FROM partners")}
+    assert statuses == {"pending", "active", "suspended", "blocked"}
+    contracts = rows(session, "SELECT * FROM partner_contracts")
+    assert {row["loss_policy"] for row in contracts} == {"per_round", "period", "carry"}
+    assert {row["disclosure"] for row in contracts} == {"basis", "terms"}
+    later = [row["accepted_at"] is not None for row in contracts if row["version"] == 2]
+    assert sorted(later) == [False, True]
+    referred = "SELECT partner_id, count(*) AS players FROM referrals GROUP BY 1 ORDER BY players DESC"
+    largest = rows(session, referred)[0]["partner_id"]
+    signs_in = "SELECT partner_id FROM logins WHERE email = 'partner@example.com'"
+    assert session.scalar(text(signs_in)) == largest
+
+
+def test_partners_have_a_year_behind_them(session: Session) -> None:
+    months = "SELECT count(DISTINCT month) FROM partner_statements"
+    assert session.scalar(text(months)) >= 10
+    for table in ("partner_statements", "partner_payouts", "partner_shown_earnings"):
+        found = {row["state"] for row in rows(session, f"SELECT DISTINCT state FROM {table}")}
+        assert (
+            found
+            == {
+                "partner_statements": {"closed", "payable", "paid", "rolled_over"},
+                "partner_payouts": {"requested", "approved", "paid", "rejected"},
+                "partner_shown_earnings": {"pending", "approved", "paid", "rejected"},
+            }[table]
+        ), table
+    assert len(rows(session, "SELECT 1 FROM partner_statements WHERE state = 'closed'")) == 1
+    # A round of a month that was paid has been taken back since.
+    taken_back = """
+        SELECT b.day FROM partner_shown_earnings a JOIN partner_shown_earnings b
+          ON b.round_id = a.round_id AND b.partner_id = a.partner_id AND b.settlement_version = 2
+        WHERE a.settlement_version = 1 AND a.state = 'paid'"""
+    assert rows(session, taken_back)
+
+
+def test_partner_money_goes_in_order_of_time(session: Session) -> None:
+    assert (
+        rows(session, "SELECT 1 FROM partner_statements WHERE closed_at <= month OR decided_at <= closed_at")
+        == []
+    )
+    late = "SELECT 1 FROM partner_payouts WHERE approved_at < requested_at OR ended_at < requested_at"
+    assert rows(session, late) == []
+    for column in ("decided_at", "settled_at"):
+        assert session.scalars(text(f"SELECT max({column}) FROM partner_shown_earnings")).one() <= NOW

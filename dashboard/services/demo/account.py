@@ -38,6 +38,8 @@ class House:
     """By level."""
     xp_from: Mapping[str, int]
     days: tuple[Day, ...]
+    opened_at: dt.datetime
+    """When the first round was played; at the latest when the first of these days begins."""
     now: dt.datetime
 
 

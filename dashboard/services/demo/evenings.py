@@ -5,7 +5,7 @@ Every guest keeps to one table, so that nobody's entries overtake each other.
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from dashboard.models.game import Dealing
@@ -21,6 +21,9 @@ _COMES = 0.65
 """How many of those who sit there bet on a round,"""
 _HEDGES = 0.08
 """and how many of these on both sides."""
+_GALA_SEATS = (9, 13)
+_GALA_ROUNDS = 2
+_GALA_STAKES = 6
 _BOTH = ("andar", "bahar")
 
 
@@ -35,14 +38,17 @@ class TableKind:
     """Of all rounds."""
     hours: tuple[float, ...]
     """Around which people sit down."""
+    seats: tuple[int, int]
+    """At least and at most so many come to an evening."""
     max_bet: int
     exposure_max: int | None = None
 
 
+LONG_TABLE = 2
 TABLES = (
-    TableKind("Lotus Andar Bahar", "standard", Dealing.AUTOMATIC, 0.65, (14.5, 18.0, 21.0), 1_000),
-    TableKind("Three Rivers", "three-stage", Dealing.AUTOMATIC, 0.27, (16.5, 20.5), 500),
-    TableKind("The Long Table", "colour start", Dealing.MANUAL, 0.08, (20.0, 22.0), 2_000, 40_000),
+    TableKind("Lotus Andar Bahar", "standard", Dealing.AUTOMATIC, 0.65, (14.5, 18.0, 21.0), (2, 6), 1_000),
+    TableKind("Three Rivers", "three-stage", Dealing.AUTOMATIC, 0.27, (16.5, 20.5), (2, 6), 500),
+    TableKind("The Long Table", "colour start", Dealing.MANUAL, 0.08, (20.0, 22.0), (6, 10), 2_000, 40_000),
 )
 
 
@@ -118,10 +124,22 @@ def round_at(rng: Random, at: dt.datetime, table: int, invited: Sequence[Guest])
     return Round(at, table, tuple(tuple(_stakes(rng, seated, table)) for _stage in range(2)))
 
 
+def gala(rng: Random, day: Day, invited: Sequence[Guest]) -> Iterator[Round]:
+    """The rounds of an evening on which all guests are asked to the long table, and play for more there."""
+    at = day.at(20 + rng.uniform(0, 1))
+    here = [
+        replace(guest, table=LONG_TABLE, stake=guest.stake * _GALA_STAKES)
+        for guest in rng.sample(invited, min(len(invited) // 2, rng.randint(*_GALA_SEATS)))
+    ]
+    for _ in range(_GALA_ROUNDS):
+        yield round_at(rng, at, LONG_TABLE, here)
+        at += dt.timedelta(seconds=2 * _ROUND_SECONDS + rng.uniform(0, 60))
+
+
 def _sitting(
     rng: Random, at: dt.datetime, table: int, seated: Sequence[Guest], count: int
 ) -> Iterator[Round]:
-    here = rng.sample(seated, min(len(seated), rng.randint(2, 6)))
+    here = rng.sample(seated, min(len(seated), rng.randint(*TABLES[table].seats)))
     for _ in range(count):
         yield round_at(rng, at, table, here)
         at += dt.timedelta(seconds=_ROUND_SECONDS + rng.uniform(0, 60))

@@ -1,12 +1,15 @@
 """Post the demo through the services, stretch by stretch, as if it were happening.
 
-A stretch is a few days and one transaction: entries in sets (the first of every player, then the
-second), then what the office did in those days. Nothing here writes a balance or an entry itself.
+A stretch is a few days: entries in sets (the first of every player, then the second), and at the same time,
+since nobody there is among them, the rounds at the tables; then what the office did in those days. Nothing
+here writes a balance or an entry itself.
 """
 
+import contextvars
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import zip_longest
@@ -22,11 +25,13 @@ from dashboard.models.operator import MoneyMode
 from dashboard.models.vip import Level
 from dashboard.services import balances, operators, players, vip, vip_rules
 from dashboard.services.actors import SYSTEM
-from dashboard.services.demo import evenings, gifts, habits, payouts, people, requests
+from dashboard.services.demo import evenings, gifts, habits, partners, payouts, people, requests
 from dashboard.services.demo.account import Day, Event, House
 from dashboard.services.demo.life import Ending, Life, be_guest, live
 from dashboard.services.demo.office import Member, Office, hire
+from dashboard.services.demo.partner_months import MONTHS, Months
 from dashboard.services.demo.tables import Tables
+from dashboard.services.partner_statements import following, preceding
 from dashboard.services.transact import Transact
 
 SLUG = "lotus"
@@ -37,8 +42,10 @@ BATCH = 1000
 """At most so many balances a statement."""
 STRETCH_DAYS = 3
 """Longer ones make larger sets; but what staff do about a stretch comes at its end."""
-ROUNDS_PER_DAY = 11.4
+ROUNDS_PER_DAY = 11.0
 """At all tables together, with as many players as there are by default."""
+
+_GALAS_PER_MONTH = 2
 
 T = TypeVar("T")
 Progress = Callable[[str, int, int], None]
@@ -79,30 +86,56 @@ def fill(
     transact(_refuse_unless_empty)
     first_day = clock.local(now, TIMEZONE).date() - dt.timedelta(days=days_count - 1)
     days = tuple(_days(first_day, days_count))
-    founded_at = days[0].start - dt.timedelta(days=730)
-    operator_id, house = transact(partial(_found, days=days, founded_at=founded_at, now=now))
-    staff = transact(partial(hire, operator_id=operator_id, currency=CURRENCY, now=founded_at))
-    office = Office(seed=seed, timezone=TIMEZONE, currency=CURRENCY, staff_by_email=staff)
-    lives = []
-    for life in _lives(seed, house, players_count):
-        lives.append(life)
-        tell("Inventing lives", len(lives), players_count)
-    members = _register(transact, office=office, operator_id=operator_id, seed=seed, lives=lives, now=now)
-    plan = _Plan(members, lives, _acts(seed, office, members, lives, house))
-    coming = [member.player_id for member, life in zip(members, lives, strict=True) if life.is_guest]
-    tables = Tables(
-        seed=seed,
-        house=house,
-        manager=office.manager,
-        guests=evenings.guests(_rng(seed, "guests"), coming),
-        rounds_per_day=max(3.0, min(ROUNDS_PER_DAY, players_count / 180)),
-    )
-    transact(partial(tables.open_house, at=days[0].at(0.1)))
-    for first in range(0, days_count, STRETCH_DAYS):
-        stretch = days[first : first + STRETCH_DAYS]
-        transact(partial(_stretch, office=office, plan=plan, tables=tables, days=stretch, now=now))
-        tell("Living days", first + len(stretch), days_count)
+    with ThreadPoolExecutor(1) as thread:
+        beside = _Beside(thread, transact)
+        operator_id, house, founded_at = transact(partial(_found, days=days, now=now))
+        hiring = beside.begin(partial(hire, operator_id=operator_id, currency=CURRENCY, now=founded_at))
+        lives = []
+        for life in _lives(seed, house, players_count):
+            lives.append(life)
+            tell("Inventing lives", len(lives), players_count)
+        staff = hiring.result()
+        associates = beside.begin(partial(partners.found, staff_by_email=staff, house=house))
+        office = Office(seed=seed, timezone=TIMEZONE, currency=CURRENCY, staff_by_email=staff)
+        members = _register(transact, office=office, operator_id=operator_id, seed=seed, lives=lives, now=now)
+        coming = [member.player_id for member, life in zip(members, lives, strict=True) if life.is_guest]
+        tables = Tables(
+            seed=seed,
+            house=house,
+            manager=office.manager,
+            guests=evenings.guests(_rng(seed, "guests"), coming),
+            rounds_per_day=max(3.0, min(ROUNDS_PER_DAY, players_count / 180)),
+        )
+        transact(
+            partial(
+                partners.refer,
+                made=associates.result(),
+                guests=tables.guests,
+                others=sorted({member.player_id for member in members}.difference(coming)),
+                joined_at={
+                    member.player_id: life.joined_at for member, life in zip(members, lives, strict=True)
+                },
+                rng=_rng(seed, "referred"),
+            )
+        )
+        months = Months(house, associates.result(), office.manager, staff["admin@example.com"])
+        money_acts = [_Act(at, do) for at, do in months.acts(_month_of(house.opened_at))]
+        before = [act for act in money_acts if act.at < days[0].start]
+        within = [act for act in money_acts if act.at >= days[0].start]
+        beside.begin(partial(tables.open_house, at=house.opened_at + dt.timedelta(minutes=6)))
+        season = [_Act(day.start, partial(tables.season, day=day)) for day in _season(seed, house)]
+        for act in sorted([*before, *season], key=lambda act: act.at):
+            beside.begin(act.do)
+        plan = _Plan(members, lives, [*_acts(seed, office, members, lives, house), *within])
+        for first in range(0, days_count, STRETCH_DAYS):
+            stretch = days[first : first + STRETCH_DAYS]
+            played = beside.begin(partial(tables.live, days=stretch))
+            transact(partial(_live, plan=plan, days=stretch))
+            played.result()
+            transact(partial(_work, office=office, plan=plan, days=stretch, now=now))
+            tell("Living days", first + len(stretch), days_count)
     transact(tables.leave_open)
+    transact(months.leave)
     transact(partial(office.leave_desk, now=now))
     transact(
         partial(requests.ask, operator_id=operator_id, staff_by_email=staff, seed=seed, now=now),
@@ -132,9 +165,28 @@ def _days(first: dt.date, count: int) -> Iterator[Day]:
         yield Day(on, span.start, span.end)
 
 
-def _found(
-    session: Session, *, days: tuple[Day, ...], founded_at: dt.datetime, now: dt.datetime
-) -> tuple[int, House]:
+def _season(seed: int, house: House) -> Iterator[Day]:
+    """Some evenings of every month since the house opened, before the days that are told one by one."""
+    month = _month_of(house.opened_at)
+    while month < house.days[0].on:
+        rng = _rng(seed, "season", month)
+        for number in sorted(rng.sample(range(27), _GALAS_PER_MONTH)):
+            on = month + dt.timedelta(days=number)
+            if on < house.days[0].on:
+                yield next(_days(on, 1))
+        month = following(month)
+
+
+def _month_of(at: dt.datetime) -> dt.date:
+    return _on(at).replace(day=1)
+
+
+def _found(session: Session, *, days: tuple[Day, ...], now: dt.datetime) -> tuple[int, House, dt.datetime]:
+    year_ago = _month_of(now)
+    for _ in range(MONTHS):
+        year_ago = preceding(year_ago)
+    opened_at = min(days[0].start, next(_days(year_ago, 1)).start)
+    founded_at = min(days[0].start - dt.timedelta(days=730), opened_at - dt.timedelta(days=450))
     operator_id = operators.create(
         session,
         slug=SLUG,
@@ -161,7 +213,7 @@ def _found(
         {"operator": operator_id},
     )
     xp_from = {row.level: row.xp_from for row in levels}
-    return operator_id, House(CURRENCY, TIMEZONE, rules, xp_from, days, now)
+    return operator_id, House(CURRENCY, TIMEZONE, rules, xp_from, days, opened_at, now), founded_at
 
 
 def _lives(seed: int, house: House, count: int) -> Iterator[Life]:
@@ -231,7 +283,7 @@ def _register(
 def _acts(
     seed: int, office: Office, members: Sequence[Member], lives: Sequence[Life], house: House
 ) -> list[_Act]:
-    """What the office does besides answering alerts, in order of time."""
+    """What the office does besides answering alerts, and about partners."""
     rng = _rng(seed, "acts")
     # A holiday week with more head room, and back: the rules end as every operator's begin.
     holiday = len(house.days) * 2 // 3
@@ -260,7 +312,7 @@ def _acts(
     for member, life in rng.sample(modest, min(len(modest), 6)):
         at = _office_hour(rng, house, since=life.events[-1].at)
         acts.append(_Act(at, partial(office.raise_level, member=member, at=at)))
-    return sorted(acts, key=lambda act: act.at)
+    return acts
 
 
 def _office_hour(rng: Random, house: House, *, since: dt.datetime) -> dt.datetime:
@@ -271,6 +323,18 @@ def _office_hour(rng: Random, house: House, *, since: dt.datetime) -> dt.datetim
     return rng.choice(possible).at(rng.uniform(9, 17))
 
 
+class _Beside:
+    """A thread in which transactions of their own are done, one after the other, beside those of this one."""
+
+    def __init__(self, thread: ThreadPoolExecutor, transact: Transact) -> None:
+        self._thread, self._transact = thread, transact
+
+    def begin(self, work: Callable[[Session], T]) -> Future[T]:
+        """Do it as soon as what was begun before is done."""
+        # The edge's transactions look for their engine in the context of whoever runs them.
+        return self._thread.submit(contextvars.copy_context().run, self._transact, work)
+
+
 class _Plan:
     """What is to be posted, by day; handed out for a stretch of days."""
 
@@ -278,7 +342,7 @@ class _Plan:
         self._acts = defaultdict[dt.date, list[_Act]](list)
         self._entries = defaultdict[dt.date, list[tuple[Member, int, Event]]](list)
         self._gains = defaultdict[dt.date, list[vip_rules.Gain]](list)
-        for act in acts:
+        for act in sorted(acts, key=lambda act: act.at):
             self._acts[_on(act.at)].append(act)
         for member, life in zip(members, lives, strict=True):
             for sequence, event in enumerate(life.events, start=1):
@@ -315,15 +379,16 @@ def _on(at: dt.datetime) -> dt.date:
     return clock.local(at, TIMEZONE).date()
 
 
-def _stretch(
-    session: Session, *, office: Office, plan: _Plan, tables: Tables, days: Sequence[Day], now: dt.datetime
-) -> None:
-    """Post a few days."""
+def _live(session: Session, *, plan: _Plan, days: Sequence[Day]) -> None:
+    """Post a few days of everybody but the guests of the tables."""
     for batch in plan.entries(days):
         _post(session, batch)
     for gains in plan.gains(days):
         vip_rules.add_xp_many(session, gains, actor=SYSTEM)
-    tables.live(session, days)
+
+
+def _work(session: Session, *, office: Office, plan: _Plan, days: Sequence[Day], now: dt.datetime) -> None:
+    """What the office does in a few days, and about them."""
     for day in days:
         office.sign_in(session, day.start, now)
     for act in plan.acts(days):

@@ -81,7 +81,7 @@ def live(rng: Random, house: House, segment: Segment, *, ending: Ending | None, 
 
 def be_guest(rng: Random, house: House, segment: Segment) -> Life:
     """The life of somebody who comes for the tables alone."""
-    joined_at = house.days[0].start - dt.timedelta(days=rng.randrange(5, 700), hours=5)
+    joined_at = house.opened_at - dt.timedelta(days=rng.randrange(5, 330), hours=5)
     return Life(joined_at, segment, [], [], 0, Level.DEFAULT, None, None, is_guest=True)
 
 

@@ -38,7 +38,6 @@ STAFF = (
     ("manager@example.com", "M. Okafor", Role.MANAGER),
     ("admin@example.com", "R. Castellanos", Role.ADMIN),
     ("auditor@example.com", "T. Nakagawa", Role.AUDITOR),
-    ("partner@example.com", "Harbour Media", Role.PARTNER),
     ("s.haddad@example.com", "S. Haddad", Role.AGENT),
     ("j.novotna@example.com", "J. Novotná", Role.AGENT),
     ("k.mensah@example.com", "K. Mensah", Role.AGENT),

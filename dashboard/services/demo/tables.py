@@ -5,6 +5,7 @@ they stake, follows the demo's seed.
 """
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,7 +19,7 @@ from dashboard import money
 from dashboard.errors import Conflict, Rejected
 from dashboard.models.game import Dealing
 from dashboard.models.wallet import ChangeType
-from dashboard.services import andar_bahar, balances, bets, games, rounds, settlement
+from dashboard.services import andar_bahar, balances, bets, games, rounds, rule_sets, settlement
 from dashboard.services.actors import SYSTEM, Actor
 from dashboard.services.andar_bahar import Deal
 from dashboard.services.demo import evenings
@@ -34,6 +35,7 @@ _BROKEN_OFF_EVERY = 250
 _VOIDED_EVERY = 190
 _CORRECTED_EVERY = 30
 _LIVE_CARDS = 4
+_LUCKY = 0.8
 _VOIDS = (
     "The stream broke off before the first card was seen",
     "A card was dealt face down",
@@ -56,6 +58,7 @@ class Tables:
     _accounts: dict[int, Account] = field(default_factory=dict)
     """What they paid in; what they bet is not in it."""
     _game_ids: list[int] = field(default_factory=list)
+    _seasoned: list[int] = field(default_factory=list)
     _shuffled: int = 0
     _by_hand: int = 0
 
@@ -100,6 +103,23 @@ class Tables:
                 if amend is not None and at < self.house.now:
                     amend(at)
                     at += dt.timedelta(seconds=20)
+            if day.on == self._taken_back_on and at < self.house.now:
+                self._void(session, self._seasoned[len(self._seasoned) // 4], at)
+
+    def season(self, session: Session, day: Day) -> None:
+        """Play the gala of a day before those that the house tells of one by one."""
+        rng = self._rng("gala", day.on)
+        for planned in evenings.gala(rng, day, self.guests):
+            shoe = _shoe(rng, planned, is_lucky=rng.random() < _LUCKY)
+            round_id, at, _deal = self._deal_by_hand(session, planned, shoe, most=andar_bahar.LONGEST)
+            settlement.settle(_Within(session), round_id=round_id, actor=self.manager, now=at)
+            self._seasoned.append(round_id)
+
+    @property
+    def _taken_back_on(self) -> dt.date | None:
+        """The day on which a round of the season is voided, for which partners were paid long ago."""
+        days = self.house.days
+        return days[len(days) * 2 // 3].on if self._seasoned else None
 
     def leave_open(self, session: Session) -> None:
         """What is being played when the demo begins: bets are taken here, cards lie on the table there."""
@@ -109,7 +129,8 @@ class Tables:
             if kind.dealing == Dealing.MANUAL:
                 at = self.house.now - dt.timedelta(minutes=2)
                 planned = evenings.round_at(rng, at, number, self.guests)
-                self._deal_by_hand(session, planned, rng, most=_LIVE_CARDS)
+                shoe = _shoe(rng, planned, is_lucky=False)
+                self._deal_by_hand(session, planned, shoe, most=_LIVE_CARDS)
             elif number == 0:
                 planned = evenings.round_at(rng, betting, number, self.guests)
                 round_id = rounds.open(
@@ -133,8 +154,8 @@ class Tables:
 
     def _play_by_hand(self, session: Session, planned: Round) -> Callable[[dt.datetime], None] | None:
         self._by_hand += 1
-        rng = self._rng("shoe", planned.at)
-        round_id, at, deal = self._deal_by_hand(session, planned, rng, most=andar_bahar.LONGEST)
+        shoe = _shoe(self._rng("shoe", planned.at), planned, is_lucky=False)
+        round_id, at, deal = self._deal_by_hand(session, planned, shoe, most=andar_bahar.LONGEST)
         settlement.settle(_Within(session), round_id=round_id, actor=self.manager, now=at)
         is_wrong = self._by_hand % _CORRECTED_EVERY == _CORRECTED_EVERY // 2
         return partial(self._correct, session, round_id, deal) if is_wrong else None
@@ -154,11 +175,10 @@ class Tables:
             stage += 1
 
     def _deal_by_hand(
-        self, session: Session, planned: Round, rng: Random, *, most: int
+        self, session: Session, planned: Round, shoe: Sequence[int], *, most: int
     ) -> tuple[int, dt.datetime, Deal]:
         """As the croupier does it: the joker, the bets, then card after card until the match or `most`."""
         at, dealer = planned.at, self.manager
-        shoe = rng.sample(range(andar_bahar.CARDS), andar_bahar.CARDS)
         joker, *cards = shoe
         if most < andar_bahar.LONGEST:
             cards = [card for card in cards if andar_bahar.rank(card) != andar_bahar.rank(joker)]
@@ -256,6 +276,19 @@ class Tables:
 
     def _rng(self, *what: object) -> Random:
         return Random(f"{self.seed}/tables/{'/'.join(map(str, what))}")  # noqa: S311 - a demo, no secret
+
+
+def _shoe(rng: Random, planned: Round, *, is_lucky: bool) -> list[int]:
+    """A shuffled deck; where the house is lucky, one by which the side with less on it wins."""
+    staked = Counter[str]()
+    for stake in planned.stakes[0]:
+        staked[stake.selection] += stake.amount
+    rules = rule_sets.SHIPPED[TABLES[planned.table].rules]
+    while True:
+        shoe = rng.sample(range(andar_bahar.CARDS), andar_bahar.CARDS)
+        winner = andar_bahar.dealt(shoe, first=rules.first_side(shoe[0])).winner
+        if not is_lucky or (winner and staked[winner] <= staked[andar_bahar.other(winner)]):
+            return shoe
 
 
 class _Within:
