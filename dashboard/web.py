@@ -11,7 +11,7 @@ from whitenoise import WhiteNoise
 from dashboard import keys, roles
 from dashboard import live as live_updates
 from dashboard.config import ROOT, settings
-from dashboard.db import EXPORTS, PARTNERS, alchemy
+from dashboard.db import EXPORTS, PARTNER_EXPORTS, PARTNERS, alchemy
 from dashboard.views import (
     access,
     alert_acts,
@@ -26,6 +26,7 @@ from dashboard.views import (
     converters,
     desk,
     earnings,
+    earnings_files,
     earnings_lists,
     earnings_payouts,
     earnings_profile,
@@ -90,6 +91,7 @@ BLUEPRINTS = (
     settings_pages.bp,
     staff.bp,
     earnings.bp,
+    earnings_files.bp,
     earnings_lists.bp,
     earnings_statements.bp,
     earnings_payouts.bp,
@@ -136,6 +138,7 @@ def create_app(**overrides: Any) -> Flask:
 def _configuration(overrides: dict[str, Any]) -> dict[str, Any]:
     at = settings()
     url = overrides.get("SQLALCHEMY_DATABASE_URI") or roles.url_for("app")
+    partner_url = overrides.get("PARTNER_DATABASE_URI") or roles.url_for("partner")
     return {
         "SECRET_KEY": overrides.get("SECRET_KEY") or keys.session_key(),
         "SQLALCHEMY_DATABASE_URI": url,
@@ -147,13 +150,19 @@ def _configuration(overrides: dict[str, Any]) -> dict[str, Any]:
                 "connect_args": {"connect_timeout": 3, "application_name": "purser-export"},
             },
             PARTNERS: {
-                "url": overrides.get("PARTNER_DATABASE_URI") or roles.url_for("partner"),
+                "url": partner_url,
                 "pool_size": PARTNER_CONNECTIONS,
                 "max_overflow": 0,
                 "pool_timeout": 3,
                 "pool_use_lifo": True,
                 "hide_parameters": True,
                 "connect_args": {"connect_timeout": 3, "application_name": "purser-partner"},
+            },
+            PARTNER_EXPORTS: {
+                "url": partner_url,
+                "poolclass": NullPool,
+                "hide_parameters": True,
+                "connect_args": {"connect_timeout": 3, "application_name": "purser-partner-export"},
             },
         },
         "SQLALCHEMY_ENGINE_OPTIONS": {

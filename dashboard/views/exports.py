@@ -246,15 +246,19 @@ class Running:
 def init_app(app: Flask) -> None:
     """Keep count of what is on its way, and tell templates how many rows a workbook holds."""
     app.extensions["exports"] = Running()
+    # Apart, so that no partner keeps the desk waiting.
+    app.extensions["partner-exports"] = Running()
     app.jinja_env.globals["xlsx_rows_most"] = exports.XLSX_ROWS_MOST
 
 
-def answer(ask: Callable[[Session], Wanted]) -> Response:
+def answer(ask: Callable[[Session], Wanted], file_format: Format | None = None) -> Response:
     """The file, on its way. What goes wrong before its first piece is an ordinary answer.
+
+    The format is the one that a form names, unless it is given.
 
     A partner's is read by the partners' database role, and is their own to take: no log of the desk names it.
     """
-    file_format = _asked_format()
+    file_format = file_format or _asked_format()
     export = _Export(file_format)
     try:
         wanted = export.open(ask)
@@ -278,7 +282,9 @@ class _Export:
         self.rows = 0
         self.download = Download(self._end)
         self._app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-        self._running: Running = current_app.extensions["exports"]
+        self._running: Running = current_app.extensions[
+            "exports" if self.actor.partner_id is None else "partner-exports"
+        ]
         self._session: Session | None = None
         self._rows: Generator[Any, None, None] | None = None
         self._folder: TemporaryDirectory[str] | None = None

@@ -8,7 +8,8 @@ from dashboard import permissions
 from dashboard.views import access
 
 _KINDS = r"int|uuid|date|currency|level|staff_act|string\(length=\d+\)"
-SEGMENT = re.compile(rf"[a-z0-9]+(-[a-z0-9]+)*|<({_KINDS}):[a-z_]+>")
+_ENDING = r"\.pdf|\.<any\(csv, xlsx\):ending>"
+SEGMENT = re.compile(rf"([a-z0-9]+(-[a-z0-9]+)*|<({_KINDS}):[a-z_]+>)({_ENDING})?")
 
 
 def test_addresses_are_typed_and_kebab_case(app: Flask) -> None:

@@ -34,6 +34,13 @@ EXCEPTIONS = {
     "rounds.show_proof": "a file",
     "rounds.show_script": "a file",
     "players.show_notes": "a part; as a page it leads to the player",
+    "earnings_files.show_days": "a file",
+    "earnings_files.show_document": "a file",
+    "earnings_files.show_games": "a file",
+    "earnings_files.show_months": "a file",
+    "earnings_files.show_rounds": "a file",
+    "earnings_files.show_statement": "a file",
+    "earnings_files.show_statements": "a file",
 }
 SUBJECTS = {
     "list": "1",
