@@ -46,9 +46,18 @@ from dashboard.views import (
     metrics,
     movements,
     palette,
+    partner_contracts,
+    partner_earnings,
+    partner_pages,
+    partner_payouts,
+    partner_statements,
+    partner_users,
+    partner_what_if,
+    partners,
     player_list,
     players,
     presenting,
+    referrals,
     reversals,
     round_acts,
     rounds,
@@ -83,6 +92,14 @@ BLUEPRINTS = (
     round_acts.bp,
     bonus_offers.bp,
     bonuses.bp,
+    partners.bp,
+    partner_contracts.bp,
+    partner_users.bp,
+    partner_earnings.bp,
+    partner_statements.bp,
+    partner_payouts.bp,
+    partner_what_if.bp,
+    referrals.bp,
     alerts.bp,
     alert_acts.bp,
     approvals.bp,
@@ -124,6 +141,7 @@ def create_app(**overrides: Any) -> Flask:
     presenting.init_app(app)
     lists.init_app(app)
     cards.init_app(app)
+    partner_pages.init_app(app)
     converters.init_app(app)
     live_updates.init_app(app)
     exports.init_app(app)

@@ -7,7 +7,7 @@ import click
 from dashboard import clock, database, db
 from dashboard.config import settings
 from dashboard.models.login import Role
-from dashboard.services import passwords, staff
+from dashboard.services import partners, passwords, staff
 from dashboard.services.links import LIFETIME
 
 _GENERATED_BYTES = 18  # 24 characters
@@ -31,19 +31,24 @@ def _password_options(function: click.decorators.FC) -> click.decorators.FC:
 @click.option("--email", required=True)
 @click.option("--name", required=True)
 @click.option("--role", required=True, type=click.Choice([role.value for role in Role]))
+@click.option("--partner", "code", help="The code of the partner whose user it is: for the role partner.")
 @_password_options
-def create(*, slug: str, email: str, name: str, role: str, generate: bool) -> None:
+def create(*, slug: str, email: str, name: str, role: str, code: str | None, generate: bool) -> None:
     """Make a login."""
+    if (role == Role.PARTNER) != (code is not None):
+        raise click.UsageError("--role partner needs --partner CODE, and no other role takes it.")
     password = _password(generate)
     with database.application(), db.writing() as session:
+        operator_id = staff.get_operator_id(session, slug=slug)
         login_id = staff.create(
             session,
-            operator_id=staff.get_operator_id(session, slug=slug),
+            operator_id=operator_id,
             email=email,
             name=name,
             role=Role(role),
             password=password,
             now=clock.now(),
+            partner_id=partners.get_id(session, operator_id=operator_id, code=code) if code else None,
         )
     click.echo(f"{role.capitalize()} {email} can sign in (login {login_id}).")
     _show(password, generate)

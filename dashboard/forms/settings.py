@@ -89,6 +89,16 @@ class OperatorForm(DeskForm):
         ],
         render_kw={"inputmode": "numeric", "autocomplete": "off"},
     )
+    referral_url = StringField(
+        "Referral links lead to",
+        validators=[
+            Length(
+                max=operators.REFERRAL_URL_MAX,
+                message=f"At most {operators.REFERRAL_URL_MAX} characters.",
+            )
+        ],
+        render_kw={"autocomplete": "off", "spellcheck": "false", "inputmode": "url"},
+    )
     reason = reason_field()
 
     def validate_timezone(self, field: Any) -> None:
@@ -108,6 +118,7 @@ class OperatorForm(DeskForm):
             wagering_counts=self.wagering_counts.data or "",
             active_bonuses_max=self.active_bonuses_max.data,
             xp_per_unit=self.xp_per_unit.data or 0,
+            referral_url=self.referral_url.data or None,
         )
 
 

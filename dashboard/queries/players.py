@@ -43,6 +43,12 @@ class Header:
     notes: int
     alerts: int
     """How many alerts there ever were."""
+    partner_id: int | None
+    """Whose player it is now, if anybody's."""
+    partner: str | None
+    """Name of that partner."""
+    referred_at: dt.datetime | None
+    """Since when; of who is nobody's player again, since then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +113,17 @@ SELECT p.id, p.external_id, p.name, p.email, p.country, p.created_at, a.name AS 
        o.currency AS home_currency, w.status, w.status_reason, s.name AS status_by, w.status_at,
        w.vip_level, w.xp, w.total_xp, n.level AS next_level, n.xp_from AS next_xp,
        (SELECT count(*) FROM player_notes pn WHERE pn.player_id = p.id) AS notes,
-       (SELECT count(*) FROM alerts al WHERE al.player_id = p.id) AS alerts
+       (SELECT count(*) FROM alerts al WHERE al.player_id = p.id) AS alerts,
+       f.partner_id, t.name AS partner, f.since AS referred_at
 FROM players p
 JOIN operators o ON o.id = p.operator_id
 JOIN wallets w ON w.player_id = p.id
 LEFT JOIN logins a ON a.id = p.agent_id
 LEFT JOIN logins s ON s.id = w.status_by
+LEFT JOIN LATERAL (
+  SELECT r.partner_id, r.since FROM referrals r WHERE r.player_id = p.id ORDER BY r.since DESC LIMIT 1
+) AS f ON true
+LEFT JOIN partners t ON t.id = f.partner_id
 LEFT JOIN LATERAL (
   SELECT l.level, l.xp_from FROM vip_levels l
   WHERE l.operator_id = p.operator_id AND l.xp_from > w.total_xp ORDER BY l.xp_from LIMIT 1) n ON true

@@ -22,6 +22,9 @@ DROP_PERCENT = 50
 UNDO_SECONDS_MAX = 300
 ACTIVE_BONUSES_MAX = 1000
 XP_PER_UNIT_MAX = 1000
+REFERRAL_URL_MAX = 300
+CODE_HOLDER = "{code}"
+"""What becomes a partner's code in the address of referral links."""
 APPROVAL_THRESHOLD = 500
 """In whole units; what New Jersey asks a supervisor to review."""
 
@@ -133,6 +136,8 @@ class Settings:
     """How many bonuses of one balance may be active at once, the others queueing; None: all."""
     xp_per_unit: int
     """Experience for each whole unit of real stake in the home currency."""
+    referral_url: str | None = None
+    """Where partners' links lead: an address with {code} in it, which becomes each partner's own."""
 
 
 SETTINGS = tuple(field.name for field in fields(Settings))
@@ -155,6 +160,7 @@ def edit(session: Session, *, settings: Settings, actor: Actor, now: dt.datetime
     if not 0 <= settings.undo_seconds <= UNDO_SECONDS_MAX:
         raise Rejected(f"Between 0 and {UNDO_SECONDS_MAX} seconds.", field="undo_seconds")
     _check_bonuses(settings)
+    check_referral_url(settings.referral_url)
     before = asdict(lock_settings(session, operator_id=actor.operator_id))
     after = asdict(settings)
     session.execute(update(Operator).filter_by(id=actor.operator_id).values(**after))
@@ -171,6 +177,19 @@ def _check_bonuses(settings: Settings) -> None:
         raise Rejected(f"Between 1 and {ACTIVE_BONUSES_MAX}, or empty for all.", field="active_bonuses_max")
     if not 0 <= settings.xp_per_unit <= XP_PER_UNIT_MAX:
         raise Rejected(f"Between 0 and {XP_PER_UNIT_MAX}.", field="xp_per_unit")
+
+
+def check_referral_url(address: str | None) -> None:
+    """Raise Rejected, at `referral_url`, for what cannot be a referral link's address."""
+    if address is None:
+        return
+    if not address.startswith("https://") or CODE_HOLDER not in address or any(map(str.isspace, address)):
+        raise Rejected(
+            f"An address that begins with https:// and has {CODE_HOLDER} in it, or nothing.",
+            field="referral_url",
+        )
+    if len(address) > REFERRAL_URL_MAX:
+        raise Rejected(f"At most {REFERRAL_URL_MAX} characters.", field="referral_url")
 
 
 _SETTINGS = select(*(getattr(Operator, name) for name in SETTINGS))

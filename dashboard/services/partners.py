@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Row, insert, text, update
+from sqlalchemy import Row, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -59,6 +59,14 @@ WHERE p.id = ANY(:players) AND p.operator_id = :operator AND last.partner_id IS 
 ORDER BY p.id
 RETURNING player_id
 """)
+
+
+def get_id(session: Session, *, operator_id: int, code: str) -> int:
+    """The operator's partner of that code. Raises NotFound."""
+    partner_id = session.scalar(select(Partner.id).filter_by(operator_id=operator_id, code=code))
+    if partner_id is None:
+        raise NotFound(f"That operator has no partner “{code}”.")
+    return partner_id
 
 
 def create(

@@ -6,6 +6,7 @@ from flask import Flask
 from werkzeug.routing import BaseConverter, ValidationError
 
 from dashboard.models.vip import Level
+from dashboard.views.partner_users import UserAct
 from dashboard.views.staff import Act
 
 
@@ -39,7 +40,23 @@ class StaffActConverter(BaseConverter):
         return str(Act(value))
 
 
+class PartnerUserActConverter(BaseConverter):
+    """What staff do about a login of a partner, by its name."""
+
+    def to_python(self, value: str) -> UserAct:
+        """404 for what is no act."""
+        try:
+            return UserAct(value)
+        except ValueError:
+            raise ValidationError from None
+
+    def to_url(self, value: Any) -> str:
+        """The act's name."""
+        return str(UserAct(value))
+
+
 def init_app(app: Flask) -> None:
     """Make them known; before the blueprints."""
     app.url_map.converters["level"] = LevelConverter
     app.url_map.converters["staff_act"] = StaffActConverter
+    app.url_map.converters["partner_user_act"] = PartnerUserActConverter

@@ -15,7 +15,10 @@ def init_app(app: Flask) -> None:
     """Give the templates of lists their words and addresses."""
     app.jinja_env.filters.update(spoken=spoken, who=who, capped=capped)
     app.jinja_env.globals.update(
-        address=address, open_alerts=navigation.open_alerts, requests_to_decide=navigation.requests_to_decide
+        address=address,
+        open_alerts=navigation.open_alerts,
+        requests_to_decide=navigation.requests_to_decide,
+        partners_to_decide=navigation.partners_to_decide,
     )
 
 

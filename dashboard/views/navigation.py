@@ -6,7 +6,7 @@ from typing import NamedTuple
 from flask import current_app, request, url_for
 
 from dashboard import clock, db
-from dashboard.queries import approvals
+from dashboard.queries import approvals, partner_money
 from dashboard.queries import navigation as queries
 from dashboard.services.actors import Actor
 from dashboard.views import access
@@ -24,6 +24,8 @@ class Item:
     """The number of open alerts stands beside it and follows what happens."""
     counts_requests: bool
     """So does the number of requests that this person may decide."""
+    counts_partners: bool
+    """So does the number of statements and payouts of partners that this person may decide."""
 
 
 class _Place(NamedTuple):
@@ -43,6 +45,19 @@ _PLACES = (
     _Place("Bulk", "bulk.index", icon="table-import"),
     _Place("Games", "games.index", icon="cards", parts=("live_round", "rounds", "round_acts", "rule_sets")),
     _Place("Bonus offers", "bonus_offers.index", icon="gift"),
+    _Place(
+        "Partners",
+        "partners.index",
+        icon="heart-handshake",
+        parts=(
+            "partner_contracts",
+            "partner_earnings",
+            "partner_payouts",
+            "partner_statements",
+            "partner_users",
+            "partner_what_if",
+        ),
+    ),
     _Place("VIP rules", "vip_rules.index", icon="crown"),
     _Place("Audit", "audit.index", icon="shield-check"),
     _Place("Staff", "staff.index", icon="users-group"),
@@ -65,6 +80,7 @@ def items(actor: Actor) -> list[Item]:
             current=_is_within(place),
             counts_alerts=place.endpoint == "alerts.index",
             counts_requests=place.endpoint == "approvals.index" and actor.may("approvals:decide"),
+            counts_partners=place.endpoint == "partners.index" and actor.may("partners:approve"),
         )
         for place in _PLACES
         if may_open(actor, place.endpoint)
@@ -82,6 +98,15 @@ def requests_to_decide() -> str:
             now=clock.now(),
             at_most=queries.COUNT_MAX,
         )
+    return f"{queries.COUNT_MAX - 1}+" if count >= queries.COUNT_MAX else str(count or "")
+
+
+def partners_to_decide() -> str:
+    """How many statements and payouts wait for whoever asks; empty for none. One statement."""
+    who = access.current_actor()
+    with db.reading() as session:
+        waiting = partner_money.count_waiting(session, operator_id=who.operator_id, login_id=who.id)
+    count = waiting.statements + waiting.payouts
     return f"{queries.COUNT_MAX - 1}+" if count >= queries.COUNT_MAX else str(count or "")
 
 
