@@ -29,6 +29,7 @@ from dashboard.models.login import (
 )
 from dashboard.models.operator import Operator
 from dashboard.models.player import Player, PlayerHandle, PlayerNote
+from dashboard.models.round_request import RoundRequest
 from dashboard.models.vip import VipLevel, VipLevelChange, VipRule, VipRuleVersion
 from dashboard.models.wallet import Balance, Refusal, Wallet, WalletEntry
 
@@ -64,6 +65,7 @@ __all__ = [
     "Refusal",
     "Round",
     "RoundClosing",
+    "RoundRequest",
     "RoundSettlement",
     "RuleSet",
     "SavedView",

@@ -3,14 +3,16 @@
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
+from typing import Any
 
 from playwright.sync_api import Page, expect
 
 from dashboard import clock, db, live
 from dashboard.models.game import Dealing
 from dashboard.models.login import Role
-from dashboard.services import bets
+from dashboard.services import andar_bahar, bets, rounds, settlement
 from dashboard.services.actors import SYSTEM
 from tests.builders import make_game
 from tests.web.desk import Desk
@@ -30,6 +32,21 @@ def new_game(desk: Desk, dealing: Dealing = Dealing.AUTOMATIC) -> int:
             session, operator_id=desk.operator_id, name="Lotus", dealing=dealing, betting_seconds=600
         )
     )
+
+
+def play_by_hand(desk: Desk, game_id: int, cards: str) -> int:
+    """A settled round of a live table, with these cards, the joker first."""
+    joker, *dealt = map(andar_bahar.parse, cards.split())
+    by: dict[str, Any] = {"actor": SYSTEM, "now": clock.now()}
+    with desk.app.app_context():
+        round_id = db.transact(partial(rounds.open, game_id=game_id, **by))
+        db.transact(partial(rounds.enter_joker, round_id=round_id, card=joker, **by))
+        db.transact(partial(rounds.open_betting, round_id=round_id, **by))
+        rounds.close(db.transact, round_id=round_id, stage=1, **by)
+        for position, card in enumerate(dealt, 1):
+            db.transact(partial(rounds.deal_card, round_id=round_id, position=position, card=card, **by))
+        settlement.settle(db.transact, round_id=round_id, **by)
+    return round_id
 
 
 def open_live(page: Page, game_id: int) -> None:
@@ -177,7 +194,41 @@ def test_a_table_works_without_javascript(person: Callable[..., Page], desk: Des
     page.locator("a[href$='/correction']").click()
     page.locator("#correction-cards").fill("QC 3D 5H")
     page.locator("#correction-reason").fill("A card was passed over")
-    page.locator("#correction-cards ~ *").first.wait_for()
-    page.get_by_role("button", name="Settle anew").click()
-    expect(page.locator("h1")).to_have_text("Round 1 of Lotus")
-    expect(page.locator("main")).to_contain_text("Andar wins with card 3")
+    page.get_by_role("button", name="Ask to correct it").click()
+    expect(page.locator("#round-request")).to_contain_text("You ask to correct this round.")
+    other = person(Role.MANAGER, name="Ida Moe", java_script_enabled=False)
+    other.goto("/approvals")
+    other.locator("#round-requests .lead a").click()
+    other.locator("#decision-reason").fill("Seen on the recording")
+    other.get_by_role("button", name="Approve").click()
+    expect(other.locator("h1")).to_have_text("Round 1 of Lotus")
+    expect(other.locator("main")).to_contain_text("Andar wins with card 3")
+
+
+def test_a_second_person_decides_without_a_mouse_and_the_first_one_sees_it(
+    person: Callable[..., Page], desk: Desk, accessibility: Callable[..., list[str]]
+) -> None:
+    asker, decider = person(Role.MANAGER, name="Bo Lind"), person(Role.MANAGER, name="Ida Moe")
+    round_id = play_by_hand(desk, new_game(desk, Dealing.MANUAL), "5S KC 5H")
+    for page in (asker, decider):
+        page.goto(f"/rounds/{round_id}")
+        expect(page.locator("#live-mark")).to_have_attribute("data-state", "on")
+    asker.get_by_role("link", name="Ask to correct…").focus()
+    asker.keyboard.press("Enter")
+    asker.locator("#correction-cards").fill("KC 3D 5H")
+    asker.locator("#correction-reason").fill("A card was passed over")
+    asker.keyboard.press("Tab")
+    asker.get_by_role("button", name="Ask to correct it").press("Enter")
+    expect(asker.locator("#round-request")).to_contain_text("You ask to correct this round.")
+    # It came to the other one's open page by itself, and to the count.
+    expect(decider.locator("#round-request")).to_contain_text("Bo Lind asks to correct this round.")
+    expect(decider.locator("#approval-count")).to_have_text("1")
+    decider.get_by_role("link", name="Decide…").press("Enter")
+    expect(decider.locator("#decision")).to_be_visible()
+    assert accessibility(decider) == []
+    decider.locator("#decision-reason").fill("Seen on the recording")
+    decider.get_by_role("button", name="Approve").press("Enter")
+    expect(decider.locator(".card-note").first).to_have_text("Andar wins with card 3")
+    expect(asker.locator("#round-request")).to_contain_text("This round was settled anew.")
+    asker.get_by_role("link", name="Show it").press("Enter")
+    expect(asker.locator("main")).to_contain_text("approved by Ida Moe")
