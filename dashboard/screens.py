@@ -305,6 +305,9 @@ SCREENS = (
     Screen("request-own", "agent", "/approvals", press("#requests .lead a")),
     Screen("request-dialog", "manager", "/approvals", open_dialog("#requests .lead a")),
     Screen("request-ended", "admin", "{decided}"),
+    Screen("round-request", "manager", "{asked}"),
+    Screen("round-request-own", "admin", "{asked}"),
+    Screen("round-request-dialog", "manager", "/rounds/{waiting}", open_dialog("#round-request .acts a")),
     Screen("withdrawals", "agent", "/withdrawals"),
     Screen("withdrawals-all", "agent", "/withdrawals?state=all"),
     Screen("withdrawal-new", "agent", "/players/{player}/withdrawals/new"),
@@ -338,6 +341,8 @@ SCREENS = (
     Screen("rounds-none", "agent", "/rounds?since=2999-01-01"),
     Screen("round", "manager", "/rounds/{round}"),
     Screen("round-by-hand", "auditor", "/rounds/{dealt}"),
+    Screen("round-waiting", "manager", "/rounds/{waiting}"),
+    Screen("round-waiting-read-only", "auditor", "/rounds/{waiting}"),
     Screen("round-void", "manager", "/rounds/{round}/void"),
     Screen("round-void-dialog", "manager", "/rounds/{round}", open_dialog("a[href$='/void']")),
     Screen("round-correction", "manager", "/rounds/{dealt}/correction"),
@@ -426,7 +431,7 @@ def find_subjects(context: "BrowserContext", url: str) -> dict[str, str]:
     page.goto(f"{url}/staff")
     member = page.locator("#staff tr:has-text('Manager') th a").first.get_attribute("href")
     bulk_list = _checked_list(page, url)
-    games = _games(page, url) | _rule_sets(page, url)
+    games = _games(page, url) | _rule_sets(page, url) | _round_request(page, url)
     page.goto(f"{url}/players/{found['player']}")
     entry = page.locator(".entry-link").first.get_attribute("href")
     page.close()
@@ -496,6 +501,13 @@ def _games(page: "Page", url: str) -> dict[str, str]:
     page.goto(f"{url}/rounds/{played}")
     bettor = _last_part(page.locator("#bets-table .lead a").first)
     return {"game": game, "table": table, "dealt": dealt, "round": played, "bettor": bettor}
+
+
+def _round_request(page: "Page", url: str) -> dict[str, str]:
+    """What somebody else asks for about a settled round, and the number of that round."""
+    page.goto(f"{url}/approvals")
+    asked = page.locator("#round-requests .lead a").first.get_attribute("href") or ""
+    return {"asked": asked, "waiting": asked.split("/")[2]}
 
 
 def _rule_sets(page: "Page", url: str) -> dict[str, str]:

@@ -20,6 +20,7 @@ import hypothesis
 import psycopg
 import pytest
 from flask import Flask
+from jinja2 import FileSystemBytecodeCache
 from psycopg import sql
 from sqlalchemy import Connection, NullPool, create_engine
 from sqlalchemy.orm import Session
@@ -238,6 +239,8 @@ def application(database: str) -> Iterator[Flask]:
         DATABASE_OWNER_URL=database_url("owner", database),
     )
     made.test_client_class = PageClient
+    # Each application would compile every template anew: a third of the time of a web test.
+    made.jinja_env.bytecode_cache = FileSystemBytecodeCache(str(settings().home))
     yield made
     made.extensions["live"].close()
     with made.app_context():

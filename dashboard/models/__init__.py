@@ -44,6 +44,7 @@ from dashboard.models.partner import (
     Referral,
 )
 from dashboard.models.player import Player, PlayerHandle, PlayerNote
+from dashboard.models.round_request import RoundRequest
 from dashboard.models.vip import VipLevel, VipLevelChange, VipRule, VipRuleVersion
 from dashboard.models.wallet import Balance, Refusal, Wallet, WalletEntry
 
@@ -92,6 +93,7 @@ __all__ = [
     "Refusal",
     "Round",
     "RoundClosing",
+    "RoundRequest",
     "RoundSettlement",
     "RuleSet",
     "SavedView",

@@ -274,6 +274,8 @@ class RoundSettlement(Base):
     reason: Mapped[str | None]
     """Why a result was corrected, or the round voided."""
     made_by: Mapped[str]
+    approved_by: Mapped[str | None]
+    """Who agreed that a settled round be voided or corrected, where staff wanted it."""
     claimed_at: Mapped[Instant]
     paid_at: Mapped[Instant | None]
     """When the money had moved, all of it."""
@@ -290,6 +292,10 @@ class RoundSettlement(Base):
         CheckConstraint(
             "version = 1 AND winner IS NOT NULL OR length(reason) BETWEEN 1 AND 500", name="reason"
         ),
+        # Maker is not checker, whatever a page or a forged post says.
+        CheckConstraint("approved_by ~ '^staff:' AND approved_by <> made_by", name="second_person"),
+        # NOT VALID in the database: what staff made alone before they had to ask stands as it is.
+        CheckConstraint("version = 1 OR made_by !~ '^staff:' OR approved_by IS NOT NULL", name="approved_by"),
         CheckConstraint("done_at IS NULL OR paid_at IS NOT NULL", name="done_at"),
         CheckConstraint("bets >= 0 AND players >= 0 AND staked >= 0 AND paid >= 0", name="totals"),
         # What a worker that was killed has left half-way.

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, func, literal, select, text, tuple
 from sqlalchemy.orm import Session, aliased
 
 from dashboard.errors import NotFound
-from dashboard.models import Balance, ChangeRequest, Login, Player
+from dashboard.models import Balance, ChangeRequest, Login, Player, RoundRequest
 from dashboard.models.change_request import RequestKind, RequestState
 from dashboard.queries import paging
 from dashboard.queries.paging import Page, Place
@@ -163,18 +163,24 @@ def count_by_state(session: Session, *, operator_id: int, wanted: RequestFilter)
 def count_to_decide(
     session: Session, *, operator_id: int, login_id: int, now: dt.datetime, at_most: int
 ) -> int:
-    """How many wait for the decision of this person, that is of somebody else; at most that many."""
-    waiting = (
-        select(ChangeRequest.id)
+    """How many wait for the decision of this person, that is of somebody else; at most that many.
+
+    Of changes and of rounds.
+    """
+    waiting = [
+        select(table.id)
         .where(
-            ChangeRequest.operator_id == operator_id,
-            ChangeRequest.state == RequestState.WAITING,
-            ChangeRequest.requested_by != login_id,
-            ChangeRequest.lapses_at > now,
+            table.operator_id == operator_id,
+            table.state == RequestState.WAITING,
+            table.requested_by != login_id,
+            table.lapses_at > now,
         )
         .limit(at_most)
-    )
-    return session.scalar(select(func.count()).select_from(waiting.subquery())) or 0
+        .subquery()
+        for table in (ChangeRequest, RoundRequest)
+    ]
+    counts = [select(func.count()).select_from(each).scalar_subquery() for each in waiting]
+    return min(sum(session.execute(select(*counts)).one()), at_most)
 
 
 def get_request(

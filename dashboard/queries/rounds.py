@@ -90,6 +90,8 @@ class SettlementRow:
     """None: every bet was void."""
     reason: str | None
     made_by: str
+    approved_by: str | None
+    """Who agreed, where staff have amended a settled round."""
     claimed_at: dt.datetime
     paid_at: dt.datetime | None
     done_at: dt.datetime | None
@@ -162,6 +164,7 @@ _SETTLEMENT: tuple[Any, ...] = (
     RoundSettlement.winner,
     RoundSettlement.reason,
     RoundSettlement.made_by,
+    RoundSettlement.approved_by,
     RoundSettlement.claimed_at,
     RoundSettlement.paid_at,
     RoundSettlement.done_at,

@@ -28,6 +28,7 @@ class Check(StrEnum):
     BET = "bet"
     PAYOUT = "payout"
     ROUND = "round"
+    AMENDMENT = "amendment"
     TRIAL_BALANCE = "trial_balance"
     ANCHOR = "anchor"
 

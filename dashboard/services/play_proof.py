@@ -76,8 +76,22 @@ WHERE r.version > 0
        OR b.first <> r.version OR b.last <> r.version)
 ORDER BY r.id LIMIT :cap
 """)
+# What a second person approved is what was settled, by the same two; both ways round.
+_AMENDMENTS = text("""
+SELECT r.operator_id, r.currency, r.game_id, r.number, amended AS version, 'amendment' AS failed,
+       count(*) OVER () AS total
+FROM (SELECT m.*, m.version AS amended FROM round_settlements m WHERE m.approved_by IS NOT NULL) AS m
+FULL JOIN (
+  SELECT q.*, q.version + 1 AS amended FROM round_requests q WHERE q.state = 'approved'
+) AS q USING (round_id, amended)
+JOIN rounds r ON r.id = round_id
+WHERE (m.made_by, m.approved_by, m.reason, m.winner IS NULL)
+        IS DISTINCT FROM ('staff:' || q.requested_by, 'staff:' || q.decided_by, q.reason, q.kind = 'void')
+   OR q.kind = 'correction' AND (m.joker, m.cards) IS DISTINCT FROM (q.joker, q.cards)
+ORDER BY round_id, amended LIMIT :cap
+""")
 
-STATEMENTS = (_BONUS, _BETS, _PAYOUTS, _ROUNDS)
+STATEMENTS = (_BONUS, _BETS, _PAYOUTS, _ROUNDS, _AMENDMENTS)
 
 WORDS: Mapping[Check, Callable[[Row[Any]], Finding]] = {
     Check.BONUS: lambda row: play_wording.bonus(row.player_id, row.currency, int(row.bonus), int(row.due)),
@@ -86,4 +100,7 @@ WORDS: Mapping[Check, Callable[[Row[Any]], Finding]] = {
         row.player_id, row.currency, row.round_id, int(row.paid), int(row.posted)
     ),
     Check.ROUND: lambda row: play_wording.round_totals(row.operator_id, row.game_id, row.number),
+    Check.AMENDMENT: lambda row: play_wording.amendment(
+        row.operator_id, row.game_id, row.number, row.version
+    ),
 }

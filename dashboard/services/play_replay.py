@@ -26,6 +26,14 @@ SELECT player_id, id, currency, round_id, version, state, amount, real_part, bon
 FROM bets ORDER BY player_id, id
 """)
 _ROUNDS = text("SELECT id, operator_id, game_id, number, version, bets, staked, paid FROM rounds ORDER BY id")
+_AMENDED = text("""
+SELECT round_id, version, made_by, approved_by, reason, winner, joker, cards FROM round_settlements
+WHERE approved_by IS NOT NULL
+""")
+_APPROVED = text("""
+SELECT round_id, version, kind, joker, cards, reason, requested_by, decided_by FROM round_requests
+WHERE state = 'approved'
+""")
 _UNFINISHED = text("SELECT round_id FROM round_settlements WHERE done_at IS NULL")
 
 
@@ -65,11 +73,34 @@ def check(session: Session, found: Found) -> None:
         _add(bet, played[bet.round_id], payouts)
     _check_payouts(payouts, {(row.player_id, row.idempotency_key): row for row in entries.values()}, found)
     unfinished = set(session.scalars(_UNFINISHED))
-    for row in session.execute(_ROUNDS):
+    rounds = session.execute(_ROUNDS).all()
+    for row in rounds:
         of_bets = played[row.id]
         fits = (row.bets, row.staked, row.paid) == (of_bets.bets, of_bets.staked, of_bets.paid)
         if row.version and row.id not in unfinished and not (fits and of_bets.versions <= {row.version}):
             found.add(play_wording.round_totals(row.operator_id, row.game_id, row.number))
+    _check_amendments(session, {row.id: row for row in rounds}, found)
+
+
+def _check_amendments(session: Session, rounds: dict[int, Row[Any]], found: Found) -> None:
+    settled = {
+        (row.round_id, row.version): (
+            *(row.made_by, row.approved_by, row.reason),
+            None if row.winner is None else (row.joker, row.cards),
+        )
+        for row in session.execute(_AMENDED)
+    }
+    agreed = {
+        (row.round_id, row.version + 1): (
+            *(f"staff:{row.requested_by}", f"staff:{row.decided_by}", row.reason),
+            None if row.kind == "void" else (row.joker, row.cards),
+        )
+        for row in session.execute(_APPROVED)
+    }
+    for place in sorted(settled.keys() | agreed.keys()):
+        if settled.get(place) != agreed.get(place):
+            row = rounds[place[0]]
+            found.add(play_wording.amendment(row.operator_id, row.game_id, row.number, place[1]))
 
 
 def _check_bonuses(session: Session, found: Found) -> None:

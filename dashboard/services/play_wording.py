@@ -35,3 +35,12 @@ def round_totals(operator_id: int, game_id: int, number: int) -> Finding:
     """A round that has ended does not add up, or has an open bet."""
     message = f"Round {number} of game {game_id} does not add up: its totals are not those of its bets."
     return Finding(Check.ROUND, message, operator_id=operator_id)
+
+
+def amendment(operator_id: int, game_id: int, number: int, version: int) -> Finding:
+    """A settlement that a second person approved and the request for it say different things."""
+    message = (
+        f"Version {version} of the settlement of round {number} of game {game_id} is not what one person"
+        " asked for and another approved."
+    )
+    return Finding(Check.AMENDMENT, message, operator_id=operator_id)

@@ -14,9 +14,10 @@ from dashboard.errors import Conflict, PurserError, Rejected
 from dashboard.forms.approvals import APPROVE, DecisionForm, RequestFilterForm
 from dashboard.models.change_request import RequestState
 from dashboard.queries import approvals as queries
-from dashboard.queries import staff
+from dashboard.queries import round_requests, staff
 from dashboard.queries.alerts import find_player_name
 from dashboard.queries.approvals import RequestRow
+from dashboard.queries.round_requests import RoundRequestRow
 from dashboard.services import change_requests
 from dashboard.services.changes import BalanceChange, ChangeRefused
 from dashboard.services.vip import Problem
@@ -69,6 +70,16 @@ def show_count() -> ResponseReturnValue:
     if not htmx.wants_partial():
         return lists.whole_page("approvals.index")
     return render_template("approvals/_approval_count.html")
+
+
+@bp.get("/rounds")
+@requires("approvals:view")
+def show_rounds() -> ResponseReturnValue:
+    """Settled rounds that wait, for a page that keeps itself fresh."""
+    if not htmx.wants_partial():
+        return lists.whole_page("approvals.index")
+    with db.reading() as session:
+        return render_template("approvals/_rounds.html", waiting_rounds=_rounds(session))
 
 
 @bp.get("/<int:player_id>/<int:request_id>")
@@ -213,4 +224,10 @@ def _context(session: Session) -> dict[str, Any]:
         "state": wanted.state,
         "player_name": player_name,
         "sees_own_only": wanted.only_of is not None,
+        "waiting_rounds": [] if htmx.wants_partial() else _rounds(session),
     }
+
+
+def _rounds(session: Session) -> list[RoundRequestRow]:
+    operator_id = access.current_operator().id
+    return round_requests.list_waiting(session, operator_id=operator_id, only_of=_only_of())

@@ -12,10 +12,13 @@ from dashboard import clock, db, live
 from dashboard.errors import Conflict, Rejected
 from dashboard.forms.base import DeskForm
 from dashboard.forms.rounds import CardForm, CorrectionForm, StageForm, UndoForm, VoidForm
+from dashboard.models.game import RoundState
 from dashboard.queries import rounds as queries
 from dashboard.queries.rounds import RoundRow
 from dashboard.services import andar_bahar, rounds, settlement
-from dashboard.views import access, htmx, live_round
+from dashboard.services import round_requests as services
+from dashboard.services.settlement import Amendment
+from dashboard.views import access, htmx, live_round, round_requests
 from dashboard.views.access import requires
 
 bp = Blueprint("round_acts", __name__, url_prefix="/rounds/<int:round_id>")
@@ -92,11 +95,20 @@ def new_void(round_id: int) -> ResponseReturnValue:
 @bp.post("/void")
 @requires("games:deal")
 def create_void(round_id: int) -> ResponseReturnValue:
-    """Give every stake back."""
+    """Give every stake back; of a settled round, ask another person to agree."""
     form = VoidForm()
     if not form.validate():
         return _form("void", round_id, form, 422)
-    return _decide("void", round_id, form, partial(settlement.void, reason=form.reason.data or ""))
+    if _round(round_id).state == RoundState.SETTLED:
+        return _ask("void", round_id, form, Amendment())
+    who, now, reason = access.current_actor(), clock.now(), form.reason.data or ""
+    try:
+        settlement.void(db.transact, round_id=round_id, reason=reason, actor=who, now=now)
+    except (Rejected, Conflict) as refused:
+        return _refused("void", round_id, form, refused)
+    round_requests.tell_settled(round_id)
+    said = f"Round {_round(round_id).number} is void: every stake was given back."
+    return htmx.redirect_with_toast(url_for("rounds.show", round_id=round_id), said)
 
 
 @bp.get("/correction")
@@ -114,7 +126,7 @@ def new_correction(round_id: int) -> ResponseReturnValue:
 @bp.post("/correction")
 @requires("games:deal")
 def create_correction(round_id: int) -> ResponseReturnValue:
-    """Settle the round anew by that result."""
+    """Ask another person to agree that the round be settled anew by that result."""
     form = CorrectionForm()
     if not form.validate():
         return _form("correction", round_id, form, 422)
@@ -123,8 +135,7 @@ def create_correction(round_id: int) -> ResponseReturnValue:
     except Rejected as refused:
         form.show(refused)
         return _form("correction", round_id, form, 422)
-    work = partial(settlement.correct, joker=joker, cards=cards, reason=form.reason.data or "")
-    return _decide("correction", round_id, form, work)
+    return _ask("correction", round_id, form, Amendment(joker, cards))
 
 
 def _step(round_id: int, work: Callable[..., Any]) -> ResponseReturnValue:
@@ -140,27 +151,30 @@ def _step(round_id: int, work: Callable[..., Any]) -> ResponseReturnValue:
 
 def _settle(round_id: int) -> None:
     settlement.settle(db.transact, round_id=round_id, actor=access.current_actor(), now=clock.now())
-    _tell_settled(round_id)
+    round_requests.tell_settled(round_id)
 
 
-def _tell_settled(round_id: int) -> None:
-    with db.reading() as session:
-        told = rounds.who_is_told(session, round_id)
-    live.tell_settled(**told)
-
-
-def _decide(noun: str, round_id: int, form: DeskForm, work: Callable[..., Any]) -> ResponseReturnValue:
-    who, now = access.current_actor(), clock.now()
+def _ask(noun: str, round_id: int, form: DeskForm, amendment: Amendment) -> ResponseReturnValue:
+    asked = partial(
+        services.ask,
+        round_id=round_id,
+        amendment=amendment,
+        reason=form["reason"].data or "",
+        actor=access.current_actor(),
+        now=clock.now(),
+    )
     try:
-        work(db.transact, round_id=round_id, actor=who, now=now)
+        db.transact(asked)
     except (Rejected, Conflict) as refused:
-        form.show(refused)
-        return _form(noun, round_id, form, 409 if isinstance(refused, Conflict) else 422)
-    _tell_settled(round_id)
-    played = _round(round_id)
-    said = "is void: every stake was given back." if noun == "void" else "is settled anew."
+        return _refused(noun, round_id, form, refused)
+    live.tell(live.approvals_of(access.current_operator().id))
     location = url_for("rounds.show", round_id=round_id)
-    return htmx.redirect_with_toast(location, f"Round {played.number} {said}")
+    return htmx.redirect_with_toast(location, "This waits for another person.", kind="info")
+
+
+def _refused(noun: str, round_id: int, form: DeskForm, refused: Rejected | Conflict) -> Response:
+    form.show(refused)
+    return _form(noun, round_id, form, 409 if isinstance(refused, Conflict) else 422)
 
 
 def _sent(form: DeskForm) -> bool:

@@ -11,8 +11,9 @@ from dashboard import db
 from dashboard.config import ROOT
 from dashboard.errors import NotFound
 from dashboard.forms.games import RoundFilterForm
-from dashboard.queries import bets, games, staff
+from dashboard.queries import bets, games, round_requests, staff
 from dashboard.queries import rounds as queries
+from dashboard.queries.round_requests import RoundRequestRow
 from dashboard.queries.rounds import RoundRow
 from dashboard.services import andar_bahar, rule_sets
 from dashboard.services.andar_bahar import Deal
@@ -120,16 +121,27 @@ def deal_of(played: RoundRow, rules: Rules) -> Deal | None:
     return Deal(played.joker, rules.first_side(played.joker), tuple(played.cards))
 
 
+def wanted_deal(asked: RoundRequestRow | None, rules: Rules) -> Deal | None:
+    """What lay on the table as a request says; None for a void."""
+    if asked is None or asked.joker is None or asked.cards is None:
+        return None
+    return Deal(asked.joker, rules.first_side(asked.joker), tuple(asked.cards))
+
+
 def _round(session: Session, round_id: int) -> RoundRow:
     return queries.get_round(session, operator_id=access.current_operator().id, round_id=round_id)
 
 
 def _context(session: Session, played: RoundRow) -> dict[str, Any]:
     rules = rule_sets.read(played.definition)
+    operator_id = access.current_operator().id
+    waiting = round_requests.find_waiting(session, operator_id=operator_id, round_id=played.id)
     return {
         "round": played,
         "rules": rules,
         "deal": deal_of(played, rules),
         "settlements": queries.list_settlements(session, round_id=played.id),
-        "names": staff.names_by_id(session, operator_id=access.current_operator().id),
+        "waiting": waiting,
+        "wanted": wanted_deal(waiting, rules),
+        "names": staff.names_by_id(session, operator_id=operator_id),
     }

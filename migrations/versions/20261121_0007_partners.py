@@ -1,13 +1,13 @@
 """Partners: contracts, referrals, earnings, statements, payouts, and what their database role may read.
 
-Revision 20261121_0007, after 20261121_0005.
+Revision 20261121_0007, after 20261121_0006.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "20261121_0007"
-down_revision = "20261121_0005"
+down_revision = "20261121_0006"
 branch_labels = None
 depends_on = None
 

@@ -1,16 +1,25 @@
 """Tables in the browser: dealt by keyboard, watched by two, and proved."""
 
+import json
+import os
 import re
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from itertools import pairwise
+from typing import Any
 
 from playwright.sync_api import Page, expect
+from sqlalchemy import select
 
-from dashboard import clock, db, live
+from dashboard import clock, db, money
+from dashboard.config import ROOT
+from dashboard.models import Round
 from dashboard.models.game import Dealing
 from dashboard.models.login import Role
-from dashboard.services import bets
+from dashboard.services import andar_bahar, rounds, settlement
 from dashboard.services.actors import SYSTEM
 from tests.builders import make_game
 from tests.web.desk import Desk
@@ -30,6 +39,30 @@ def new_game(desk: Desk, dealing: Dealing = Dealing.AUTOMATIC) -> int:
             session, operator_id=desk.operator_id, name="Lotus", dealing=dealing, betting_seconds=600
         )
     )
+
+
+def play_by_hand(desk: Desk, game_id: int, cards: str) -> int:
+    """A settled round of a live table, with these cards, the joker first."""
+    joker, *dealt = map(andar_bahar.parse, cards.split())
+    by: dict[str, Any] = {"actor": SYSTEM, "now": clock.now()}
+    with desk.app.app_context():
+        round_id = db.transact(partial(rounds.open, game_id=game_id, **by))
+        db.transact(partial(rounds.enter_joker, round_id=round_id, card=joker, **by))
+        db.transact(partial(rounds.open_betting, round_id=round_id, **by))
+        rounds.close(db.transact, round_id=round_id, stage=1, **by)
+        for position, card in enumerate(dealt, 1):
+            db.transact(partial(rounds.deal_card, round_id=round_id, position=position, card=card, **by))
+        settlement.settle(db.transact, round_id=round_id, **by)
+    return round_id
+
+
+@contextmanager
+def simulating(desk: Desk, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """The command as a script starts it, in a process of its own, on the desk's database."""
+    environment = {**os.environ, "DATABASE_URL": desk.app.config["DATABASE_OWNER_URL"]}
+    line = [sys.executable, "-m", "dashboard.cli", "simulate", "--json", *options]
+    with subprocess.Popen(line, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        yield process
 
 
 def open_live(page: Page, game_id: int) -> None:
@@ -81,49 +114,39 @@ def test_a_table_is_dealt_without_a_mouse(person: Callable[..., Page], desk: Des
     assert lying(page) == ["5 of spades", "10 of hearts", "5 of diamonds, the match"]
 
 
-def test_two_watch_a_round_while_bets_come_fast_and_nothing_typed_is_lost(
+def test_two_watch_while_a_simulation_bets_at_full_speed_and_nothing_typed_is_lost(
     person: Callable[..., Page], desk: Desk
 ) -> None:
     game_id = new_game(desk)
-    players = [desk.player(1_000_000) for _ in range(4)]
     first, second = person(Role.MANAGER), person(Role.MANAGER, name="Ben Ito")
-    first.add_init_script(WATCH_FETCHES)
     for page in (first, second):
+        page.add_init_script(WATCH_FETCHES)
         open_live(page, game_id)
-    second.locator("#open-round button").click()
-    expect(first.locator("#live-title")).to_have_text("Round 1")
     first.locator("#bet-player").fill("P-10")
-    first.locator("#bet-amount").fill("12.")
-    first.evaluate("document.getElementById('bet-player').focus()")
-    first.evaluate("document.getElementById('bet-player').setSelectionRange(1, 3)")
-    first.evaluate("window.fetches = []")
-
-    def bet(player_id: int) -> None:
-        with desk.app.app_context():
-            for number in range(30):
-                side = "andar" if number % 2 else "bahar"
-                wager = bets.Wager(player_id, 1, side, 200, f"{player_id}-{number}")
-                db.transact(
-                    lambda session, wager=wager: bets.place(  # type: ignore[misc]
-                        session, wager=wager, actor=SYSTEM, now=clock.now()
-                    )
-                )
-                live.tell(live.game(game_id))
-
-    with ThreadPoolExecutor(len(players)) as pool:
-        list(pool.map(bet, players))
+    first.locator("#bet-amount").press_sequentially("12.")
+    first.evaluate("document.getElementById('bet-amount').setSelectionRange(1, 2)")
+    with simulating(desk, "--game", "Lotus", "--rounds", "3", "--bets-per-round", "150") as simulation:
+        expect(first.locator("#live-title")).to_contain_text("Round")
+        second.locator("#bet-player").press_sequentially("P-11")
+        outcome = json.loads(simulation.communicate(timeout=60)[0])
+    assert (outcome["bets"], outcome["refused"], outcome["verify"]["ok"]) == (450, {}, True)
+    last = desk.read(lambda session: session.scalars(select(Round).filter_by(number=3)).one())
+    staked = money.show(last.staked, last.currency)
     for page in (first, second):
-        expect(page.locator("#live-round .figure").first).to_contain_text("120 bets on round 1")
-        expect(page.locator("#live-round .figure .value").first).to_have_text("240.00")
-    fetches = first.evaluate("window.fetches")
-    close = [later - earlier for earlier, later in pairwise(fetches)]
-    assert fetches
-    assert min(close, default=500) > 350  # two a second; a browser may be late with the one before
+        expect(page.locator("#live-title")).to_have_text("Round 3")
+        expect(page.locator("#live-round .figure").first).to_contain_text("150 bets on round 3")
+        expect(page.locator("#live-round .figure .value").first).to_have_text(staked)
+        expect(page.locator(".live-result")).to_contain_text(f"{(last.winner or '').capitalize()} wins")
+        fetches = page.evaluate("window.fetches")
+        assert len(fetches) > 2
+        # Two a second; a browser may be late with the one before.
+        assert min(later - earlier for earlier, later in pairwise(fetches)) > 350
     assert first.locator("#bet-player").input_value() == "P-10"
     assert first.locator("#bet-amount").input_value() == "12."
-    expect(first.locator("#bet-player")).to_be_focused()
+    expect(first.locator("#bet-amount")).to_be_focused()
     place = "[document.activeElement.selectionStart, document.activeElement.selectionEnd]"
-    assert first.evaluate(place) == [1, 3]
+    assert first.evaluate(place) == [1, 2]
+    assert second.locator("#bet-player").input_value() == "P-11"
 
 
 def test_a_test_bet_shows_at_once_and_a_refused_one_at_its_field(
@@ -177,7 +200,41 @@ def test_a_table_works_without_javascript(person: Callable[..., Page], desk: Des
     page.locator("a[href$='/correction']").click()
     page.locator("#correction-cards").fill("QC 3D 5H")
     page.locator("#correction-reason").fill("A card was passed over")
-    page.locator("#correction-cards ~ *").first.wait_for()
-    page.get_by_role("button", name="Settle anew").click()
-    expect(page.locator("h1")).to_have_text("Round 1 of Lotus")
-    expect(page.locator("main")).to_contain_text("Andar wins with card 3")
+    page.get_by_role("button", name="Ask to correct it").click()
+    expect(page.locator("#round-request")).to_contain_text("You ask to correct this round")
+    other = person(Role.MANAGER, name="Ida Moe", java_script_enabled=False)
+    other.goto("/approvals")
+    other.locator("#round-requests .lead a").click()
+    other.locator("#decision-reason").fill("Seen on the recording")
+    other.get_by_role("button", name="Approve").click()
+    expect(other.locator("h1")).to_have_text("Round 1 of Lotus")
+    expect(other.locator("main")).to_contain_text("Andar wins with card 3")
+
+
+def test_a_second_person_decides_without_a_mouse_and_the_first_one_sees_it(
+    person: Callable[..., Page], desk: Desk, accessibility: Callable[..., list[str]]
+) -> None:
+    asker, decider = person(Role.MANAGER, name="Bo Lind"), person(Role.MANAGER, name="Ida Moe")
+    round_id = play_by_hand(desk, new_game(desk, Dealing.MANUAL), "5S KC 5H")
+    for page in (asker, decider):
+        page.goto(f"/rounds/{round_id}")
+        expect(page.locator("#live-mark")).to_have_attribute("data-state", "on")
+    asker.get_by_role("link", name="Ask to correct…").focus()
+    asker.keyboard.press("Enter")
+    asker.locator("#correction-cards").fill("KC 3D 5H")
+    asker.locator("#correction-reason").fill("A card was passed over")
+    asker.keyboard.press("Tab")
+    asker.get_by_role("button", name="Ask to correct it").press("Enter")
+    expect(asker.locator("#round-request")).to_contain_text("You ask to correct this round")
+    # It came to the other one's open page by itself, and to the count.
+    expect(decider.locator("#round-request")).to_contain_text("Bo Lind asks to correct this round")
+    expect(decider.locator("#approval-count")).to_have_text("1")
+    decider.get_by_role("link", name="Decide…").press("Enter")
+    expect(decider.locator("#decision")).to_be_visible()
+    assert accessibility(decider) == []
+    decider.locator("#decision-reason").fill("Seen on the recording")
+    decider.get_by_role("button", name="Approve").press("Enter")
+    expect(decider.locator(".card-note").first).to_have_text("Andar wins with card 3")
+    expect(asker.locator("#round-request")).to_contain_text("This round was settled anew.")
+    asker.get_by_role("link", name="Show it").press("Enter")
+    expect(asker.locator("main")).to_contain_text("approved by Ida Moe")

@@ -43,6 +43,7 @@ GRANTS = {
     "recovery_codes": (PASS, ""),
     "refusals": (APPEND, READ),
     "round_closings": (APPEND, READ),
+    "round_requests": (KEEP, READ),
     "round_settlements": (KEEP, READ),
     "rounds": (KEEP, READ),
     "rule_sets": (KEEP, READ),

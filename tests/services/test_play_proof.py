@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy.orm import Session
 
+from dashboard.models.login import Role
+from dashboard.services import round_requests
 from dashboard.services.findings import Check
+from dashboard.services.settlement import Amendment
 from tests import builders
 from tests.conftest import clone, drop_database
 from tests.services.ledger import Ledger
-from tests.services.table import ANOTHER_ACE, open_table
+from tests.services.table import ACE, ANOTHER_ACE, KING, Table, open_table
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +34,30 @@ def _play(session: Session) -> tuple[int, ...]:
     table.bet(mixed, "andar", 30_00)
     table.deal(ANOTHER_ACE)
     table.settle()
+    _amend(table, session)
     return winner, loser, mixed
+
+
+def _amend(table: Table, session: Session) -> None:
+    """A correction and a void after it, which leave another round as it was."""
+    amended = open_table(session, operator_id=table.operator_id)
+    amended.deal(ANOTHER_ACE)
+    amended.settle()
+    asker, decider = (
+        builders.make_actor(session, operator_id=table.operator_id, role=Role.MANAGER) for _each in range(2)
+    )
+    for amendment in (Amendment(ACE, [KING, ANOTHER_ACE]), Amendment()):
+        request_id = round_requests.ask(
+            session,
+            round_id=amended.round_id,
+            amendment=amendment,
+            reason="Seen",
+            actor=asker,
+            now=builders.NOW,
+        )
+        round_requests.approve(
+            amended.transact, request_id=request_id, reason="Yes", actor=decider, now=builders.NOW
+        )
 
 
 @pytest.fixture
@@ -61,6 +87,15 @@ def test_what_was_played_has_nothing_to_find(played: Ledger) -> None:
         ("UPDATE rounds SET paid = paid + 1", Check.ROUND),
         ("UPDATE bets SET state = 'pending', version = 0, pays_numerator = NULL, pays_denominator = NULL"
          " WHERE state = 'lost'", Check.ROUND),
+        ("UPDATE round_requests SET state = 'lapsed', decided_by = NULL, decided_at = NULL,"
+         " decision_reason = NULL WHERE kind = 'void'", Check.AMENDMENT),
+        ("UPDATE round_settlements SET made_by = 'system', approved_by = NULL WHERE version = 2",
+         Check.AMENDMENT),
+        ("UPDATE round_settlements SET approved_by = 'staff:99' WHERE version = 3", Check.AMENDMENT),
+        ("UPDATE round_requests SET reason = 'Another' WHERE kind = 'void'", Check.AMENDMENT),
+        ("UPDATE round_requests SET cards = '{11,13}' WHERE kind = 'correction'", Check.AMENDMENT),
+        ("UPDATE round_requests SET kind = 'void', joker = NULL, cards = NULL WHERE version = 1",
+         Check.AMENDMENT),
     ],
 )  # fmt: skip
 def test_an_edit_is_found_both_ways(ledger: Ledger, edit: str, check: Check) -> None:

@@ -14,6 +14,7 @@ EXCEPTIONS = {
     "auth.show_session": "says yes or no to the browser, never a page",
     "alerts.show_count": "a part; as a page it leads to alerts",
     "approvals.show_count": "a part; as a page it leads to approvals",
+    "approvals.show_rounds": "a part; as a page it leads to approvals",
     "approvals.show_prospect": "a part; as a page it leads to the request",
     "held.index": "a part; as a page it leads to the player",
     "auth.show_code": "open only while a sign-in waits: see tests/browser/test_second_factor.py",
@@ -31,6 +32,7 @@ EXCEPTIONS = {
     "players.show_alerts": "a part; as a page it leads to the player",
     "players.show_journal": "a part; as a page it leads to the player",
     "players.show_bets": "a part; as a page it leads to the player",
+    "round_requests.show_waiting": "a part; as a page it leads to the round",
     "rounds.show_proof": "a file",
     "rounds.show_script": "a file",
     "players.show_notes": "a part; as a page it leads to the player",
@@ -66,6 +68,8 @@ SUBJECTS = {
     "round": "1",
     "dealt": "2",
     "bettor": "1",
+    "asked": "/rounds/2/requests/1",
+    "waiting": "2",
     "withdrawal": "/players/1/withdrawals/1",
 }
 

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dashboard import db
-from dashboard.models import Round
+from dashboard.models import Round, RoundRequest
 from dashboard.models.game import Dealing
 from dashboard.models.login import Role
 from dashboard.queries.paging import PAGE_SIZE
@@ -67,6 +67,19 @@ def table(desk: Desk) -> int:
 
 def played(desk: Desk, round_id: int) -> Round:
     return desk.read(lambda session: session.scalars(select(Round).filter_by(id=round_id)).one())
+
+
+def agree(desk: Desk, round_id: int) -> None:
+    """Another manager approves what waits on the round."""
+    request_id = desk.read(
+        lambda session: session.scalars(
+            select(RoundRequest.id).filter_by(round_id=round_id, state="waiting")
+        ).one()
+    )
+    answer = desk.sign_in(Role.MANAGER, name="Ida Moe").post(
+        f"/rounds/{round_id}/requests/{request_id}/decision", {"decision": "approve", "reason": "Seen"}
+    )
+    assert answer.status_code == 303
 
 
 def numbers(browser: Browser, query: str) -> list[str]:
@@ -204,6 +217,7 @@ def test_a_settled_round_that_is_voided_says_so_wherever_it_stands(
     winner = played(desk, round_id).winner
     answer = manager.post(f"/rounds/{round_id}/void", {"reason": "The wrong table was shown"})
     assert answer.status_code == 303
+    agree(desk, round_id)
     assert desk.real(player_id) == 50_000
     page = manager.page(f"/rounds/{round_id}")
     assert "This round is void" in page.text
@@ -228,6 +242,7 @@ def test_a_wrong_result_is_put_right_by_the_next_version(desk: Desk, manager: Br
     assert "KC, 3D 10C" in answer.text
     answer = manager.post(f"/rounds/{round_id}/correction", {**typed, "cards": "KC, 3D 5h"})
     assert answer.status_code == 303
+    agree(desk, round_id)
     assert desk.real(player_id) == 49_000
     page = manager.page(f"/rounds/{round_id}")
     assert "version 2" in page.text

@@ -1,15 +1,17 @@
 """Settings of the operator, allowances, roles and rules from the pages, alone and with another admin."""
 
+import datetime as dt
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
+from dashboard.jobs import ticking
 from dashboard.models import Allowance, Login, Operator, SettingRequest, VipRule
 from dashboard.models.login import Role
 from tests import builders
 from tests.pages import Page
-from tests.web.desk import Browser, Desk
+from tests.web.desk import AT, Browser, Desk
 
 SETTINGS = {
     "name": "Harbour Games",
@@ -188,3 +190,13 @@ def test_an_auditor_reads_alone(desk: Desk) -> None:
 
     assert "Europe/Malta" in page.one("main").text
     assert [form for form in page.all("form") if form.is_within(page.one("main"))] == []
+
+
+def test_what_nobody_decides_lapses_by_itself(desk: Desk, admin: Browser, second: Browser) -> None:
+    admin.post("/settings", {**SETTINGS, "reason": "People asked for it"})
+    with desk.app.app_context():
+        assert ticking.lapse(AT + dt.timedelta(days=7, seconds=-1)) == 0
+        assert ticking.lapse(AT + dt.timedelta(days=7)) == 1
+    assert one_request(desk).state == "lapsed"
+    # What has lapsed is in nobody's way.
+    assert admin.post("/settings", {**SETTINGS, "reason": "They still do"}).status_code == 303

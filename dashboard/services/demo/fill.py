@@ -103,6 +103,7 @@ def fill(
             seed=seed,
             house=house,
             manager=office.manager,
+            admin=office.admin,
             guests=evenings.guests(_rng(seed, "guests"), coming),
             rounds_per_day=max(3.0, min(ROUNDS_PER_DAY, players_count / 180)),
         )

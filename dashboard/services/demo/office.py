@@ -142,6 +142,11 @@ class Office:
         """Who closes wallets and sets levels by hand."""
         return self._staff["manager@example.com"]
 
+    @property
+    def admin(self) -> Actor:
+        """Who edits the rules, and agrees where a second person has to."""
+        return self._staff["admin@example.com"]
+
     def know(self, members: Sequence[Member]) -> None:
         """Whom the office looks after."""
         self._by_id = {member.player_id: member for member in members}
@@ -335,7 +340,7 @@ class Office:
             currency=self._currency,
             figures=figures,
             seen_version=rule.version,
-            actor=self._staff["admin@example.com"],
+            actor=self.admin,
             now=at,
         )
 

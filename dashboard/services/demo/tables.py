@@ -19,12 +19,22 @@ from dashboard import money
 from dashboard.errors import Conflict, Rejected
 from dashboard.models.game import Dealing
 from dashboard.models.wallet import ChangeType
-from dashboard.services import andar_bahar, balances, bets, games, rounds, rule_sets, settlement
+from dashboard.services import (
+    andar_bahar,
+    balances,
+    bets,
+    games,
+    round_requests,
+    rounds,
+    rule_sets,
+    settlement,
+)
 from dashboard.services.actors import SYSTEM, Actor
 from dashboard.services.andar_bahar import Deal
 from dashboard.services.demo import evenings
 from dashboard.services.demo.account import Account, Day, Event, House
 from dashboard.services.demo.evenings import TABLES, Guest, Round, Stake
+from dashboard.services.settlement import Amendment
 
 T = TypeVar("T")
 _DEALT_AFTER = dt.timedelta(seconds=evenings.BETTING_SECONDS + 1)
@@ -43,7 +53,18 @@ _VOIDS = (
 )
 _CORRECTION = "A card was passed over when the deal was entered; read again from the recording"
 
+_AGREED = "Seen on the recording, too"
+_AGREED_AFTER = dt.timedelta(seconds=8)
+_ASKED_AGO = dt.timedelta(minutes=50)
+
 _RULE_SETS = text("SELECT name, id FROM rule_sets WHERE operator_id = :o AND state = 'active'")
+# A table's, if it has two of them. Not the last one of a game: that can still be asked about.
+_TO_AMEND = text("""
+SELECT id, dealing, joker, cards FROM (
+  SELECT id, dealing, joker, cards, row_number() OVER (PARTITION BY game_id ORDER BY id DESC) AS place
+  FROM rounds WHERE operator_id = :o AND state = 'settled' AND version = 1 AND ended_at < :before
+) AS latest WHERE place = 2 ORDER BY dealing DESC, id DESC LIMIT 1
+""")
 
 
 @dataclass
@@ -53,6 +74,8 @@ class Tables:
     seed: int
     house: House
     manager: Actor
+    admin: Actor
+    """Who agrees to what the manager wants done with a settled round, and the other way round."""
     guests: Sequence[Guest]
     rounds_per_day: float
     _accounts: dict[int, Account] = field(default_factory=dict)
@@ -104,7 +127,7 @@ class Tables:
                     amend(at)
                     at += dt.timedelta(seconds=20)
             if day.on == self._taken_back_on and at < self.house.now:
-                self._void(session, self._seasoned[len(self._seasoned) // 4], at)
+                self._void_settled(session, self._seasoned[len(self._seasoned) // 4], at)
 
     def season(self, session: Session, day: Day) -> None:
         """Play the gala of a day before those that the house tells of one by one."""
@@ -138,6 +161,24 @@ class Tables:
                 )
                 placed = [stake for stake in planned.stakes[0] if stake.after_seconds < 12]
                 self._bet(session, round_id, betting, placed)
+        self._leave_request(session)
+
+    def _leave_request(self, session: Session) -> None:
+        """Leave one request about a settled round waiting, for the manager to decide."""
+        at = self.house.now - _ASKED_AGO
+        scope = {"o": self.manager.operator_id, "before": at}
+        found = session.execute(_TO_AMEND, scope).one_or_none()
+        if found is not None:
+            is_by_hand = found.dealing == Dealing.MANUAL
+            amendment = _with_one_more(found.joker, found.cards) if is_by_hand else Amendment()
+            round_requests.ask(
+                session,
+                round_id=found.id,
+                amendment=amendment,
+                reason=_CORRECTION if is_by_hand else _VOIDS[-1],
+                actor=self.admin,
+                now=at,
+            )
 
     def _play(self, session: Session, planned: Round) -> Callable[[dt.datetime], None] | None:
         """Play a round to its settlement; returns how it is put right later, where it has to be."""
@@ -150,7 +191,7 @@ class Tables:
         round_id, at = self._deal_shuffled(session, planned)
         settlement.settle(_Within(session), round_id=round_id, actor=SYSTEM, now=at)
         is_voided = self._shuffled % _VOIDED_EVERY == _VOIDED_EVERY // 2
-        return partial(self._void, session, round_id) if is_voided else None
+        return partial(self._void_settled, session, round_id) if is_voided else None
 
     def _play_by_hand(self, session: Session, planned: Round) -> Callable[[dt.datetime], None] | None:
         self._by_hand += 1
@@ -199,20 +240,24 @@ class Tables:
 
     def _correct(self, session: Session, round_id: int, deal: Deal, at: dt.datetime) -> None:
         """One card more lay there before the match, so that the other side had won."""
-        *before, match = deal.cards
-        passed_over = next(
-            card
-            for card in range(andar_bahar.CARDS)
-            if card not in before and andar_bahar.rank(card) != andar_bahar.rank(deal.joker)
+        self._amend(session, round_id, _with_one_more(deal.joker, deal.cards), _CORRECTION, at)
+
+    def _void_settled(self, session: Session, round_id: int, at: dt.datetime) -> None:
+        self._amend(session, round_id, Amendment(), self._why_void(), at)
+
+    def _amend(
+        self, session: Session, round_id: int, amendment: Amendment, reason: str, at: dt.datetime
+    ) -> None:
+        """As the manager asks and the admin agrees."""
+        request_id = round_requests.ask(
+            session, round_id=round_id, amendment=amendment, reason=reason, actor=self.manager, now=at
         )
-        settlement.correct(
+        round_requests.approve(
             _Within(session),
-            round_id=round_id,
-            joker=deal.joker,
-            cards=[*before, passed_over, match],
-            reason=_CORRECTION,
-            actor=self.manager,
-            now=at,
+            request_id=request_id,
+            reason=_AGREED,
+            actor=self.admin,
+            now=at + _AGREED_AFTER,
         )
 
     def _break_off(self, session: Session, planned: Round) -> None:
@@ -220,11 +265,16 @@ class Tables:
         game_id = self._game_ids[planned.table]
         round_id = rounds.open(session, game_id=game_id, actor=SYSTEM, now=planned.at)
         self._bet(session, round_id, planned.at, planned.stakes[0])
-        self._void(session, round_id, planned.at + _DEALT_AFTER)
+        settlement.void(
+            _Within(session),
+            round_id=round_id,
+            reason=self._why_void(),
+            actor=self.manager,
+            now=planned.at + _DEALT_AFTER,
+        )
 
-    def _void(self, session: Session, round_id: int, at: dt.datetime) -> None:
-        reason = self._rng("void", self._shuffled).choice(_VOIDS)
-        settlement.void(_Within(session), round_id=round_id, reason=reason, actor=self.manager, now=at)
+    def _why_void(self) -> str:
+        return self._rng("void", self._shuffled).choice(_VOIDS)
 
     def _close(self, session: Session, round_id: int, stage: int, actor: Actor, at: dt.datetime) -> None:
         rounds.announce_close(session, round_id=round_id, stage=stage, actor=actor)
@@ -289,6 +339,17 @@ def _shoe(rng: Random, planned: Round, *, is_lucky: bool) -> list[int]:
         winner = andar_bahar.dealt(shoe, first=rules.first_side(shoe[0])).winner
         if not is_lucky or (winner and staked[winner] <= staked[andar_bahar.other(winner)]):
             return shoe
+
+
+def _with_one_more(joker: int, cards: Sequence[int]) -> Amendment:
+    """As if a card had been passed over before the match."""
+    *before, match = cards
+    passed_over = next(
+        card
+        for card in range(andar_bahar.CARDS)
+        if card not in before and andar_bahar.rank(card) != andar_bahar.rank(joker)
+    )
+    return Amendment(joker, [*before, passed_over, match])
 
 
 class _Within:
