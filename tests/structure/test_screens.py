@@ -41,6 +41,8 @@ EXCEPTIONS = {
     "earnings_files.show_rounds": "a file",
     "earnings_files.show_statement": "a file",
     "earnings_files.show_statements": "a file",
+    "partner_files.show_script": "a file",
+    "partner_files.show_statement": "a file",
 }
 SUBJECTS = {
     "list": "1",
@@ -67,6 +69,10 @@ SUBJECTS = {
     "dealt": "2",
     "bettor": "1",
     "withdrawal": "/players/1/withdrawals/1",
+    "partner": "1",
+    "user": "/partners/1/users/1/deactivation",
+    "statement": "/partners/statements/1",
+    "payout": "/partners/payouts/1",
 }
 
 
