@@ -25,6 +25,7 @@ EXCEPTIONS = {
     "desk.show_recent": "a part; as a page it leads to the desk",
     "movements.list_of_player": "a part; as a page it leads to the player",
     "settings.show_request": "the demo has no such request: see tests/web/test_settings.py",
+    "partners.show_count": "a part; as a page it leads to partners",
     "bonuses.index": "a part; as a page it leads to the player",
     "players.show_header": "a part; as a page it leads to the player",
     "players.show_balance": "a part; as a page it leads to the player",

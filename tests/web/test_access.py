@@ -169,6 +169,7 @@ ROUTES: dict[str, set[Role]] = {
     "partners.new": SUPERVISORS,
     "partners.new_status": SUPERVISORS,
     "partners.show": READERS_OF_RULES,
+    "partners.show_count": SUPERVISORS,
     "partners.show_players": READERS_OF_RULES,
     "partners.show_prospect": SUPERVISORS,
     "partners.update": SUPERVISORS,
