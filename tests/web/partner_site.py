@@ -49,7 +49,9 @@ class History:
     """Of the partner, and payable."""
     other_statement_id: int
     payout_id: int
+    other_payout_id: int
     player_ids: list[int]
+    other_player_id: int
     game_ids: list[int]
 
 
@@ -70,6 +72,12 @@ def enter(app: Flask, email: str) -> Browser:
     answer = client.post("/sign-in", data={"csrf_token": token, "email": email, "password": PASSWORD})
     assert answer.status_code == 303
     return Browser(client, client.page("/account").token(), "Ida Falk")
+
+
+def at_home(desk: Desk, partner_id: int) -> Site:
+    """Somebody new of a partner without a history, at its pages."""
+    history = History(desk.operator_id, partner_id, 0, {}, 0, 0, 0, 0, [], 0, [])
+    return Site(desk, history, desk.sign_in(Role.PARTNER, partner_id=partner_id))
 
 
 def fill(session: Session, *, share_bp: int = 5_000, factor: int = 1) -> History:
@@ -119,7 +127,9 @@ def fill(session: Session, *, share_bp: int = 5_000, factor: int = 1) -> History
         statement_id=statements[mine],
         other_statement_id=statements[theirs],
         payout_id=payouts[mine],
+        other_payout_id=payouts[theirs],
         player_ids=players[mine],
+        other_player_id=players[theirs][0],
         game_ids=[table.game_id for table in tables],
     )
 
