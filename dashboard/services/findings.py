@@ -28,6 +28,13 @@ class Check(StrEnum):
     BET = "bet"
     PAYOUT = "payout"
     ROUND = "round"
+    EARNING = "earning"
+    ROUND_EARNINGS = "round_earnings"
+    PARTNER_ACCOUNT = "partner_account"
+    SHOWN_PERIOD = "shown_period"
+    STATEMENT_LINE = "statement_line"
+    STATEMENT = "statement"
+    STATEMENT_PAID = "statement_paid"
     TRIAL_BALANCE = "trial_balance"
     ANCHOR = "anchor"
 
