@@ -7,7 +7,7 @@ for such ones by walking through the lists, so that any desk with the demo's sig
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from dashboard import screens_partners
+from dashboard import screens_earnings, screens_partners
 from dashboard.screen import (
     HEIGHT,
     NARROW,
@@ -329,7 +329,7 @@ SCREENS = (
     Screen("audit", "admin", "/audit"),
     Screen("audit-none", "auditor", "/audit?q=nothing-of-this-name"),
     Screen("trial-balance", "auditor", "/audit/trial-balance"),
-    Screen("earnings", "partner", "/earnings"),
+    *screens_earnings.SCREENS,
     Screen("account", "agent", "/account"),
     Screen("second-factor", "auditor", "/account/second-factor"),
     Screen("second-factor-key", "auditor", "/account/second-factor", press("main .is-primary")),
@@ -396,7 +396,8 @@ def find_subjects(context: "BrowserContext", url: str) -> dict[str, str]:
     page.goto(f"{url}/staff")
     member = page.locator("#staff tr:has-text('Manager') th a").first.get_attribute("href")
     bulk_list = _checked_list(page, url)
-    games = _games(page, url) | _rule_sets(page, url) | screens_partners.find_subjects(page, url)
+    games = _games(page, url) | _rule_sets(page, url)
+    partners = screens_partners.find_subjects(page, url) | screens_earnings.find_subjects(page, url)
     page.goto(f"{url}/players/{found['player']}")
     entry = page.locator(".entry-link").first.get_attribute("href")
     page.close()
@@ -406,6 +407,7 @@ def find_subjects(context: "BrowserContext", url: str) -> dict[str, str]:
         **requests,
         **bonuses,
         **games,
+        **partners,
         "member": (member or "").rpartition("/")[2],
         "withdrawal": withdrawal,
         "selection": "&".join(f"alert={key}" for key in keys),

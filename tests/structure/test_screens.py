@@ -73,6 +73,7 @@ SUBJECTS = {
     "partner": "1",
     "user": "/partners/1/users/1/deactivation",
     "statement": "/partners/statements/1",
+    "stated": "1",
     "payout": "/partners/payouts/1",
 }
 
