@@ -33,6 +33,11 @@ SELECT a.id, a.taken_at, a.entries, encode(a.seal, 'hex') AS seal, now() AS made
        (SELECT coalesce(sum(version), 0)::bigint FROM balances) AS entries_now
 FROM (SELECT 1) one LEFT JOIN LATERAL (SELECT * FROM anchors ORDER BY id DESC LIMIT 1) a ON true
 """
+# Row-level security shows everything to who owns the database; to another role, only what policies say.
+_MISSES_ROWS = """
+SELECT NOT pg_has_role('pg_database_owner', 'USAGE')
+   AND EXISTS (SELECT FROM pg_class WHERE relrowsecurity AND row_security_active(oid))
+"""
 # Whoever owns the database owns this schema, as initdb leaves it.
 _EMPTY = """
 DROP SCHEMA public CASCADE;
@@ -61,6 +66,7 @@ def write(path: Path, *, owner_url: str, key: bytes) -> dict[str, Any]:
     The server must be up; nothing in the database is touched or locked against writing. The file is
     there whole, or not at all. Raises PurserError.
     """
+    _refuse_to_miss_rows(owner_url)
     revision = migrate.current_revision(owner_url)
     if revision is None:
         raise BackupFailed("The database is empty: there is nothing to back up.")
@@ -71,7 +77,8 @@ def write(path: Path, *, owner_url: str, key: bytes) -> dict[str, Any]:
             head = _head(connection, revision)
             row = connection.execute("SELECT pg_export_snapshot()").fetchone()
             snapshot = row[0] if row else ""
-            arguments = ["--format=custom", f"--snapshot={snapshot}"]
+            # Without the second, pg_dump refuses tables that force their policies on their owner, too.
+            arguments = ["--format=custom", "--enable-row-security", f"--snapshot={snapshot}"]
             with _program("pg_dump", *arguments, url=owner_url, stdout=subprocess.PIPE) as dump:
                 sealed_file.seal(file, _out(dump), head=head, key=key)
     return head
@@ -123,6 +130,17 @@ def restore(path: Path, *, owner_url: str, key: bytes, replace: bool = False) ->
             _copy_statements(_out(script), client)
         # Only now: a client whose input ends without this line rolls back.
         _send(client, b"COMMIT;\n")
+
+
+def _refuse_to_miss_rows(owner_url: str) -> None:
+    with roles.connect_as_owner(owner_url) as connection:
+        row = connection.execute(_MISSES_ROWS).fetchone()
+        name, role = connection.info.dbname, connection.info.user
+    if row and row[0]:
+        raise BackupFailed(
+            f"The role {role} does not own the database {name} and would miss rows of it."
+            f" As an administrator: ALTER DATABASE {name} OWNER TO {role}"
+        )
 
 
 def _head(connection: psycopg.Connection, revision: str) -> dict[str, Any]:

@@ -4,71 +4,40 @@ A new page is one line of SCREENS. Addresses name whom they are about, `{player}
 for such ones by walking through the lists, so that any desk with the demo's sign-ins can be shown.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
+from dashboard import screens_earnings, screens_partners
+from dashboard.screen import (
+    HEIGHT,
+    NARROW,
+    WIDE,
+    Act,
+    Screen,
+    open_dialog,
+    press,
+    send_in_vain,
+    settle,
+    views,
+)
 from dashboard.services.passwords import DEMO_PASSWORD
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Locator, Page
 
-Act = Callable[["Page"], None]
-Theme = Literal["light", "dark"]
-
-WIDE, NARROW = 1360, 390
-HEIGHT = 820
-
-
-@dataclass(frozen=True)
-class Screen:
-    """One page, or one state of it."""
-
-    name: str
-    """Of the picture."""
-    role: str | None
-    """Who looks: a demo sign-in, or None for a stranger."""
-    path: str
-    act: Act | None = None
-    """What that person does there first."""
-    status: int = 200
-    widths: tuple[int, ...] = (WIDE, NARROW)
-
-
-def press(*selectors: str) -> Act:
-    """Press one thing after the other; each waits until it is there."""
-
-    def act(page: "Page") -> None:
-        for selector in selectors:
-            page.locator(selector).first.click()
-        settle(page)
-
-    return act
-
-
-def send_in_vain(button: str) -> Act:
-    """Send a form that is refused, and wait until it says why."""
-
-    def act(page: "Page") -> None:
-        page.locator(button).click()
-        page.locator(".error-summary").wait_for()
-        settle(page)
-
-    return act
-
-
-def open_dialog(*selectors: str) -> Act:
-    """Press one thing after the other, of which the first opens the dialog."""
-
-    def act(page: "Page") -> None:
-        first, *rest = selectors
-        page.locator(first).first.click()
-        page.locator("dialog[open] .dialog-body").wait_for()
-        for selector in rest:
-            page.locator(f"dialog[open] {selector}").first.click()
-        settle(page)
-
-    return act
+__all__ = [
+    "HEIGHT",
+    "NARROW",
+    "SCREENS",
+    "WIDE",
+    "Screen",
+    "email_of",
+    "find_subjects",
+    "settle",
+    "show",
+    "sign_in",
+    "views",
+]
 
 
 def select_and_ask(act_noun: str) -> Act:
@@ -358,13 +327,14 @@ SCREENS = (
     Screen("rule-set-edit", "manager", "/rule-sets/{rules}/edit"),
     Screen("rule-set-new", "manager", "/rule-sets/new", price_side_bets),
     Screen("rule-set-new-refused", "manager", "/rule-sets/new", activate_even_money, status=422),
+    *screens_partners.SCREENS,
     Screen("vip-rules", "admin", "/vip-rules"),
     Screen("vip-rule", "admin", "/vip-rules/{currency}/gold"),
     Screen("vip-rule-edit", "admin", "/vip-rules/{currency}/gold/edit"),
     Screen("audit", "admin", "/audit"),
     Screen("audit-none", "auditor", "/audit?q=nothing-of-this-name"),
     Screen("trial-balance", "auditor", "/audit/trial-balance"),
-    Screen("earnings", "partner", "/earnings"),
+    *screens_earnings.SCREENS,
     Screen("account", "agent", "/account"),
     Screen("second-factor", "auditor", "/account/second-factor"),
     Screen("second-factor-key", "auditor", "/account/second-factor", press("main .is-primary")),
@@ -432,6 +402,7 @@ def find_subjects(context: "BrowserContext", url: str) -> dict[str, str]:
     member = page.locator("#staff tr:has-text('Manager') th a").first.get_attribute("href")
     bulk_list = _checked_list(page, url)
     games = _games(page, url) | _rule_sets(page, url) | _round_request(page, url)
+    partners = screens_partners.find_subjects(page, url) | screens_earnings.find_subjects(page, url)
     page.goto(f"{url}/players/{found['player']}")
     entry = page.locator(".entry-link").first.get_attribute("href")
     page.close()
@@ -441,6 +412,7 @@ def find_subjects(context: "BrowserContext", url: str) -> dict[str, str]:
         **requests,
         **bonuses,
         **games,
+        **partners,
         "member": (member or "").rpartition("/")[2],
         "withdrawal": withdrawal,
         "selection": "&".join(f"alert={key}" for key in keys),
@@ -456,28 +428,6 @@ def show(page: "Page", url: str, screen: Screen, subjects: Mapping[str, str]) ->
     settle(page)
     if screen.act:
         screen.act(page)
-
-
-def views(page: "Page", screen: Screen) -> Iterator[tuple[int, Theme]]:
-    """Turn an open screen to each width and theme."""
-    themes: tuple[Theme, ...] = ("light", "dark")
-    for width in screen.widths:
-        page.set_viewport_size({"width": width, "height": HEIGHT})
-        for theme in themes:
-            page.emulate_media(color_scheme=theme)
-            settle(page)
-            yield width, theme
-
-
-def settle(page: "Page") -> None:
-    """Wait until fonts are there, nothing moves or is on its way, figures are drawn, the stream is open."""
-    page.wait_for_function(
-        """() => document.fonts.status === "loaded"
-            && !document.getAnimations().some((moving) => moving.effect.target.checkVisibility())
-            && ![...document.querySelectorAll(".skeleton")].some((part) => part.checkVisibility())
-            && !document.querySelector("[data-chart]:not(.js-plotly-plot), .htmx-request")
-            && (!document.getElementById("stream") || document.querySelector("#live-mark[data-state=on]"))"""
-    )
 
 
 def _checked_list(page: "Page", url: str) -> str:

@@ -179,7 +179,7 @@ def all_periods(*, partner_id: int, kind: PeriodKind, wanted: EarningFilter) -> 
 def list_games(
     session: Session, *, partner_id: int, wanted: EarningFilter, limit: int = GAMES_MAX
 ) -> list[GameRow]:
-    """The games by what they earned in the months that begin in the wanted days, the best first."""
+    """The games over the months that begin in the wanted days: in each currency the best first."""
     return [GameRow(*row) for row in session.execute(_games(partner_id, wanted).limit(limit))]
 
 
@@ -249,7 +249,7 @@ def _games(partner_id: int, wanted: EarningFilter) -> Select[*tuple[Any, ...]]:
         .join(_GAMES, _GAMES.c.id == _SUMS.game_id)
         .where(_SUMS.partner_id == partner_id, _SUMS.kind == PeriodKind.GAME)
         .group_by(_SUMS.game_id, _GAMES.c.name, _SUMS.currency)
-        .order_by(sums[-1].desc(), _SUMS.game_id)
+        .order_by(_SUMS.currency, sums[-1].desc(), _SUMS.game_id)
     )
     if wanted.game_id is not None:
         chosen = chosen.where(_SUMS.game_id == wanted.game_id)

@@ -8,10 +8,16 @@ from typing import Any
 from sqlalchemy import Select, and_, select, text
 from sqlalchemy.orm import Session
 
-from dashboard.models import Game, PartnerGameEarning, PartnerShownEarning, PartnerStatement
+from dashboard.models import (
+    Game,
+    PartnerContract,
+    PartnerGameEarning,
+    PartnerShownEarning,
+    PartnerStatement,
+)
 from dashboard.models.partner import StatementState
 from dashboard.queries import paging
-from dashboard.queries.paging import Page, Place
+from dashboard.queries.paging import Listing, Page, Place
 
 MONTHS = 6
 
@@ -82,6 +88,7 @@ class EarningRow:
     decided_at: dt.datetime | None
     reason: str | None
     statement_id: int | None
+    contract_version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +134,11 @@ def page_of_earnings(
         return [EarningRow(*row) for row in session.execute(some.limit(limit))]
 
     return paging.gather(fetch, lambda row: paging.write(row.id), after=paging.read(after, int))
+
+
+def all_earnings(*, partner_id: int, wanted: EarningFilter) -> Listing[EarningRow]:
+    """All of these, for a file."""
+    return Listing(_earnings(partner_id, wanted), lambda row: EarningRow(*row))
 
 
 def list_earnings(session: Session, *, partner_id: int, ids: Sequence[int]) -> list[EarningRow]:
@@ -202,6 +214,7 @@ _COLUMNS: tuple[Any, ...] = (
     PartnerShownEarning.decided_at,
     PartnerShownEarning.reason,
     PartnerShownEarning.statement_id,
+    PartnerContract.version,
 )
 
 
@@ -215,6 +228,7 @@ def _earnings(partner_id: int, wanted: EarningFilter) -> Select[*tuple[Any, ...]
                 PartnerGameEarning.partner_id == PartnerShownEarning.partner_id,
             ),
         )
+        .join(PartnerContract, PartnerContract.id == PartnerGameEarning.contract_id)
         .join(Game, Game.id == PartnerShownEarning.game_id)
         .where(PartnerShownEarning.partner_id == partner_id)
         .order_by(PartnerShownEarning.id.desc())

@@ -29,6 +29,13 @@ class Check(StrEnum):
     PAYOUT = "payout"
     ROUND = "round"
     AMENDMENT = "amendment"
+    EARNING = "earning"
+    ROUND_EARNINGS = "round_earnings"
+    PARTNER_ACCOUNT = "partner_account"
+    SHOWN_PERIOD = "shown_period"
+    STATEMENT_LINE = "statement_line"
+    STATEMENT = "statement"
+    STATEMENT_PAID = "statement_paid"
     TRIAL_BALANCE = "trial_balance"
     ANCHOR = "anchor"
 

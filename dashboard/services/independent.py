@@ -14,7 +14,7 @@ from typing import Any, cast
 from sqlalchemy import Row, TextClause, text
 from sqlalchemy.orm import Session
 
-from dashboard.services import anchors, chain, play_replay, wording
+from dashboard.services import anchors, chain, partner_replay, play_replay, wording
 from dashboard.services.findings import LIFETIME, Found
 
 _CHUNK = 2000
@@ -70,6 +70,7 @@ def check(session: Session, found: Found) -> tuple[int, int]:
         _compare(_Journal(player_id, currency), balance, found)
     requests.tell_missing(found)
     play_replay.check(session, found)
+    partner_replay.check(session, found)
     for operator_id, currency in sorted(held.keys() | moved.keys()):
         whose = operator_id, currency
         if held[whose] != moved[whose]:

@@ -8,6 +8,7 @@ sets: half to even, and a correction as the difference to what its round had ear
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 
 from sqlalchemy import text
@@ -58,21 +59,22 @@ s.partner_id = :p AND s.currency = :c AND s.state <> 'rejected' AND s.day >= :mo
 """
 
 
-def _earned(profit: str) -> str:
-    """`partner_terms.earned` of a numeric expression: exact, rounded half to even once.
+def _rounded(exact: str) -> str:
+    """Half to even, of an exact numeric.
 
     `round` takes halves away from zero; of a half the nearest even number is twice the rounded half of it.
     """
-    exact = f"{profit} * :share * :rate * 0.00000001"
-    return f"""CASE WHEN abs({exact} - trunc({exact})) = 0.5 THEN 2 * round(({exact}) * 0.5)
-    ELSE round({exact}) END"""
+    return f"CASE WHEN abs({exact} % 1) = 0.5 THEN 2 * round({exact} * 0.5) ELSE round({exact}) END"
 
 
 def _sums(rows: str) -> str:
-    """Of these rows, each beside what the versions of its round before had come to when it was written."""
+    """Of these rows, each beside what the versions of its round before had come to when it was written.
+
+    Materialized, or the planner writes each step out wherever the next one names it.
+    """
     return f"""
-WITH moved AS (
-  SELECT s.earned AS really, g.real_profit::numeric AS profit,
+WITH moved AS MATERIALIZED (
+  SELECT s.earned AS really, g.real_profit AS profit,
          CASE WHEN g.settlement_version = 1 THEN 0 ELSE coalesce((
            SELECT sum(e.real_profit)
            FROM partner_game_earnings e JOIN partner_shown_earnings o ON o.id = e.id
@@ -82,8 +84,14 @@ WITH moved AS (
          ), 0) END AS before
   FROM partner_shown_earnings s JOIN partner_game_earnings g ON g.id = s.id
   WHERE {rows}
-), earned AS (
-  SELECT really, profit, {_earned("(before + profit)")} AS now, {_earned("before")} AS earlier FROM moved
+), exact AS MATERIALIZED (
+  SELECT really, profit, (before + profit) * CAST(:part AS numeric) AS now,
+         before * CAST(:part AS numeric) AS earlier
+  FROM moved
+), earned AS MATERIALIZED (
+  SELECT really, profit, {_rounded("now")} AS now,
+         CASE WHEN earlier = 0 THEN 0 ELSE {_rounded("earlier")} END AS earlier
+  FROM exact
 )
 SELECT count(*) AS rows, coalesce(sum(profit), 0) AS real_profit, coalesce(sum(really), 0) AS really,
        coalesce(sum(now - earlier), 0) AS summed,
@@ -101,7 +109,8 @@ def compare(
     """What the month (its first day) would have earned by that share and rate, under each policy."""
     scope = {"p": partner_id, "c": currency, "month": month}
     statement = session.execute(_STATEMENT, scope).one_or_none()
-    terms = {"share": share_bp, "rate": rate_bp}
+    # As text: exact, and a numeric there.
+    terms = {"part": str(Decimal(share_bp * rate_bp).scaleb(-8))}
     if statement is None:
         after = (month + dt.timedelta(days=32)).replace(day=1)
         found = session.execute(_SUMS_OF_MONTH, {**scope, **terms, "next_month": after}).one()

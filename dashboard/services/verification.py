@@ -18,7 +18,7 @@ from sqlalchemy import Engine, Row, bindparam, insert, text
 from sqlalchemy.orm import Session
 
 from dashboard.models import Verification
-from dashboard.services import anchors, chain, independent, play_proof, wording
+from dashboard.services import anchors, chain, independent, partner_proof, play_proof, wording
 from dashboard.services.findings import CAP, LIFETIME, Check, Finding, Found, Proof, fold
 
 LANES = min(4, (os.cpu_count() or 1) + 1)
@@ -254,7 +254,7 @@ def _check(session: Session, found: Found) -> tuple[int, int]:
         _take(found, session.execute(_BALANCES, {"cap": CAP}).all())
         _take(found, session.execute(_PENDING, {"cap": CAP}).all())
         _take(found, session.execute(_REQUESTS, {"cap": CAP}).all())
-        for statement in play_proof.STATEMENTS:
+        for statement in (*play_proof.STATEMENTS, *partner_proof.STATEMENTS):
             _take(found, session.execute(statement, {"cap": CAP}).all())
         for walk in walks:
             _take(found, walk.result())
@@ -344,6 +344,7 @@ _WORDS: Mapping[Check, Callable[[Row[Any]], Finding]] = {
     Check.PENDING: lambda row: wording.pending(row.player_id, row.currency, row.pending, int(row.due)),
     Check.REQUEST: lambda row: wording.request(row.player_id, row.currency, row.sequence, row.kind, row.id),
     **play_proof.WORDS,
+    **partner_proof.WORDS,
 }
 
 

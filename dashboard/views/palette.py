@@ -12,8 +12,10 @@ from sqlalchemy.orm import Session
 from dashboard import db, money
 from dashboard.forms.filters import spoken
 from dashboard.forms.palette import PaletteForm
+from dashboard.models.partner import PartnerStatus
 from dashboard.models.wallet import WalletStatus
 from dashboard.queries import palette as queries
+from dashboard.queries import partners
 from dashboard.queries.palette import FoundEntry, FoundPlayer
 from dashboard.services.actors import Actor
 from dashboard.views import access, htmx, navigation, player_page
@@ -133,6 +135,14 @@ ACTS = (
         opens_dialog=True,
     ),
     Act(
+        "Partner",
+        "partners:edit",
+        icon="heart-handshake",
+        statuses=_ANY,
+        address=lambda player_id: url_for("referrals.new", player_id=player_id),
+        opens_dialog=True,
+    ),
+    Act(
         "Limits",
         "players:view",
         icon="gauge",
@@ -152,6 +162,10 @@ _MORE_PLACES = (
     _Place("Cash flow", "desk.show_cash_flow", icon="chart-bar"),
     _Place("Alert figures", "alerts.show_figures", icon="chart-bar"),
     _Place("Rounds", "rounds.index", icon="history"),
+    _Place("Statements of partners", "partner_statements.index", icon="file-text"),
+    _Place("Payouts of partners", "partner_payouts.index", icon="cash"),
+    _Place("Close a month", "partner_statements.new", icon="calendar-check"),
+    _Place("New partner", "partners.new", icon="plus"),
     _Place("Fairness of deals", "games.show_fairness", icon="scale"),
     _Place("Trial balance", "audit.show_trial_balance", icon="scale"),
     _Place("Your sessions", "auth.index", icon="devices"),
@@ -178,6 +192,8 @@ def _groups(session: Session, typed: str) -> list[Group]:
     found = [_about_this_page(session, who, acts, typed), _acts(session, who, acts, typed)]
     if typed and who.may("players:view"):
         found += [_players(session, who, typed), _entries(session, who, typed)]
+    if typed and who.may("partners:view"):
+        found.append(_partners(session, who, typed))
     if typed and who.may("games:view"):
         found += [_games(session, who, typed), _rounds(session, who, typed)]
     found.append(Group("Go to", _places(who, typed)))
@@ -276,6 +292,20 @@ def _entry(entry: FoundEntry) -> Item:
         note=f"{spoken(entry.change_type)} {moved} {entry.currency} · {entry.player_name}",
         opens_dialog=True,
     )
+
+
+def _partners(session: Session, who: Actor, typed: str) -> Group:
+    found = partners.find_partners(session, operator_id=who.operator_id, typed=typed)
+    lines = [
+        Item(
+            partner.name,
+            url_for("partners.show", partner_id=partner.id),
+            icon="heart-handshake",
+            note=partner.code + ("" if partner.status == PartnerStatus.ACTIVE else f" · {partner.status}"),
+        )
+        for partner in found
+    ]
+    return Group("Partners", lines)
 
 
 def _games(session: Session, who: Actor, typed: str) -> Group:

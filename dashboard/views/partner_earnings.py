@@ -85,14 +85,21 @@ def create_rejection(partner_id: int) -> ResponseReturnValue:
     return _done(partner_id, f"{_counted(count)} rejected.")
 
 
+def filter_form(session: Session, partner: Header) -> EarningFilterForm:
+    """The filters of the list as the URL has them."""
+    form = EarningFilterForm(
+        request.args,
+        currencies=[account.currency for account in partner.accounts],
+        games=queries.list_games(session, operator_id=partner.operator_id),
+    )
+    form.validate()
+    return form
+
+
 def _context(session: Session, partner_id: int) -> dict[str, Any]:
     frame = partner_pages.frame(session, partner_id, "earnings")
     partner: Header = frame["partner"]
-    games = queries.list_games(session, operator_id=partner.operator_id)
-    form = EarningFilterForm(
-        request.args, currencies=[account.currency for account in partner.accounts], games=games
-    )
-    form.validate()
+    form = filter_form(session, partner)
     page = queries.page_of_earnings(
         session, partner_id=partner_id, wanted=form.wanted(), after=request.args.get("after", "")
     )

@@ -118,11 +118,11 @@ def statements() -> Sequence[Column]:
     ]
 
 
-def earnings() -> Sequence[Column]:
-    """Of a partner's earnings as the desk sees them: real figures and terms beside the shown ones."""
+def earnings(partner_id: int) -> Sequence[Column]:
+    """Of one partner's earnings as the desk sees them: real figures and terms beside the shown ones."""
     return [
         Column("Earning", "number", lambda row: row.id),
-        Column("Partner id", "number", lambda row: row.partner_id),
+        Column("Partner id", "number", lambda _row: partner_id),
         Column("Currency", "text", lambda row: row.currency),
         Column("Game", "text", lambda row: row.game),
         Column("Round id", "number", lambda row: row.round_id),

@@ -32,6 +32,15 @@ def index() -> ResponseReturnValue:
     return lists.with_address(answer, "partners.index", context["form"])
 
 
+@bp.get("/count")
+@requires("partners:approve")
+def show_count() -> ResponseReturnValue:
+    """How many statements and payouts wait for whoever asks, for a navigation that keeps itself fresh."""
+    if not htmx.wants_partial():
+        return lists.whole_page("partners.index")
+    return render_template("partners/_partner_count.html")
+
+
 @bp.get("/new")
 @requires("partners:edit")
 def new() -> ResponseReturnValue:

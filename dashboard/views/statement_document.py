@@ -218,7 +218,7 @@ def _rounds(content: Content, show: Callable[[int], str]) -> dict[str, Any]:
             ],
             "note": "",
         }
-        rest = ["", "", f"{few.rows:,} with few players", "", *figures(few)]
+        rest = ["", "", f"Rounds with few players: {few.rows:,}", "", *figures(few)]
         total = ["All", "", "", "", *figures(head)]
     rows = [*table["rows"], rest] if few.rows else table["rows"]
     return {**table, "rows": rows, "total": total}

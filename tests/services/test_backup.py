@@ -6,6 +6,7 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -13,6 +14,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from dashboard import embedded, keys
+from dashboard.backup import BackupFailed, write
 from dashboard.config import ROOT, settings
 from dashboard.models.login import Role, SignInSession
 from dashboard.models.wallet import ChangeType
@@ -31,6 +33,11 @@ SELECT relname || '.' || attname, acl::text FROM pg_class c JOIN pg_attribute ON
   unnest(attacl) AS acl
 WHERE relnamespace = 'public'::regnamespace
 UNION ALL SELECT nspname, acl::text FROM pg_namespace, unnest(nspacl) AS acl WHERE nspname = 'public'
+"""
+POLICIES = """
+SELECT tablename, policyname, roles::text, cmd, qual, with_check FROM pg_policies
+UNION ALL
+SELECT relname, 'forced', NULL, NULL, NULL, NULL FROM pg_class WHERE relrowsecurity AND relforcerowsecurity
 """
 SEQUENCES = "SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = 'public'"
 
@@ -91,7 +98,7 @@ def type_in(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
 
 def test_rehearsal(command, ledger: Ledger, backup: Path, empty: str, turn_to) -> None:
     before = contents(ledger.database)
-    grants, sequences = (rows(ledger.database, query) for query in (GRANTS, SEQUENCES))
+    grants, policies, sequences = (rows(ledger.database, query) for query in (GRANTS, POLICIES, SEQUENCES))
     for number in range(CHANGES):
         ledger.change(ledger.players[number % 3], 100 + number, ChangeType.ADJUSTMENT)
     assert command("anchor").code == 0
@@ -109,6 +116,8 @@ def test_rehearsal(command, ledger: Ledger, backup: Path, empty: str, turn_to) -
         assert [row for row in before.pop(written) if row not in after.pop(written, [])] == []
     assert {name: found for name, found in after.items() if name in before} == before
     assert rows(empty, GRANTS) == grants
+    assert rows(empty, POLICIES) == policies
+    assert len(policies) > 20, "row-level security came along"
     moved = {"staff_log_id_seq", "verifications_id_seq"}
     assert [s for s in rows(empty, SEQUENCES) if s[0] not in moved] == [
         s for s in sequences if s[0] not in moved
@@ -184,6 +193,13 @@ def test_a_file_that_is_there_is_never_written_over(command, backup: Path) -> No
 
     assert (finished.code, finished.err) == (1, f"{backup} is there already: give another name.\n")
     assert backup.read_bytes() == before
+
+
+def test_who_would_miss_rows_is_refused(ledger: Ledger, tmp_path: Path) -> None:
+    """Another role than the database's owner: policies decide what it is shown."""
+    with pytest.raises(BackupFailed, match="would miss rows"):
+        write(tmp_path / "x", owner_url=database_url("report", ledger.database), key=b"k" * 32)
+    assert not (tmp_path / "x").exists()
 
 
 @pytest.mark.parametrize("spoil", ["flip", "cut", "head"])
@@ -314,6 +330,7 @@ def test_from_one_embedded_server_to_another() -> None:
             return finished.stdout
 
         run(first, *"operator create --slug harbour --name Harbour --currency USD --timezone UTC".split())
+        _make_partner_account(first)
         run(first, "db", "backup", str(file))
         key = keys.backup_key(settings().model_copy(update={"home": first}))
         (second / "secrets").mkdir(parents=True, mode=0o700)
@@ -321,3 +338,33 @@ def test_from_one_embedded_server_to_another() -> None:
         (second / "secrets" / "backup.key").chmod(0o600)
         assert "Everybody signs in anew." in run(second, "db", "restore", str(file))
         assert "Nothing differs." in run(second, "verify")
+        assert _accounts(second) == [(1, "USD")]
+
+
+def _make_partner_account(home: Path) -> None:
+    """A row under forced row-level security, where the owner is no superuser and in no other role."""
+    with embedded_owner(home) as connection:
+        connection.execute(
+            "INSERT INTO partners (operator_id, name, code, status, created_by, created_at)"
+            " SELECT id, 'Harbour Media', 'harbour', 'active', 'system', now() FROM operators"
+        )
+        connection.execute(
+            "INSERT INTO partner_accounts (partner_id, currency, operator_id)"
+            " SELECT id, 'USD', operator_id FROM partners"
+        )
+
+
+def _accounts(home: Path) -> list[tuple[object, ...]]:
+    with embedded_owner(home) as connection:
+        return connection.execute("SELECT partner_id, currency FROM partner_accounts").fetchall()
+
+
+@contextmanager
+def embedded_owner(home: Path) -> Iterator[psycopg.Connection]:
+    """The owner's connection to an embedded server, which is stopped afterwards."""
+    server = embedded.start(home)
+    try:
+        with psycopg.connect(server.url("owner")) as connection:
+            yield connection
+    finally:
+        server.stop()

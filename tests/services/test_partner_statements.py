@@ -403,7 +403,8 @@ def test_the_database_asks_for_a_second_person(office: Office, state: str) -> No
         "DELETE FROM partner_statements",
         "INSERT INTO partner_statements (partner_id, operator_id, currency, month, rows, bets, payouts,"
         " profit, opening, earned, written_off, closing, minimum, payable, carried, closed_by, closed_at,"
-        " state, decided_by, decided_at, decision_reason) SELECT partner_id, operator_id, currency, '2026-04-01', 0,"
+        " state, decided_by, decided_at, decision_reason) SELECT partner_id, operator_id, currency,"
+        " '2026-04-01', 0,"
         " 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, closed_by, closed_at, 'rolled_over', closed_by + 1, closed_at, 'x'"
         " FROM partner_statements",
     ],

@@ -26,6 +26,7 @@ EXCEPTIONS = {
     "desk.show_recent": "a part; as a page it leads to the desk",
     "movements.list_of_player": "a part; as a page it leads to the player",
     "settings.show_request": "the demo has no such request: see tests/web/test_settings.py",
+    "partners.show_count": "a part; as a page it leads to partners",
     "bonuses.index": "a part; as a page it leads to the player",
     "players.show_header": "a part; as a page it leads to the player",
     "players.show_balance": "a part; as a page it leads to the player",
@@ -43,6 +44,8 @@ EXCEPTIONS = {
     "earnings_files.show_rounds": "a file",
     "earnings_files.show_statement": "a file",
     "earnings_files.show_statements": "a file",
+    "partner_files.show_script": "a file",
+    "partner_files.show_statement": "a file",
 }
 SUBJECTS = {
     "list": "1",
@@ -71,6 +74,11 @@ SUBJECTS = {
     "asked": "/rounds/2/requests/1",
     "waiting": "2",
     "withdrawal": "/players/1/withdrawals/1",
+    "partner": "1",
+    "user": "/partners/1/users/1/deactivation",
+    "statement": "/partners/statements/1",
+    "stated": "1",
+    "payout": "/partners/payouts/1",
 }
 
 

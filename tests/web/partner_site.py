@@ -27,7 +27,7 @@ from dashboard.services.partner_terms import Terms
 from tests import builders
 from tests.builders import NOW, PASSWORD
 from tests.pages import PageClient
-from tests.services.house import House, lost, won
+from tests.services.house import House, lost, push, won
 from tests.web.desk import Browser, Desk
 
 DAY = dt.timedelta(days=1)
@@ -49,7 +49,9 @@ class History:
     """Of the partner, and payable."""
     other_statement_id: int
     payout_id: int
+    other_payout_id: int
     player_ids: list[int]
+    other_player_id: int
     game_ids: list[int]
 
 
@@ -72,6 +74,12 @@ def enter(app: Flask, email: str) -> Browser:
     return Browser(client, client.page("/account").token(), "Ida Falk")
 
 
+def at_home(desk: Desk, partner_id: int) -> Site:
+    """Somebody new of a partner without a history, at its pages."""
+    history = History(desk.operator_id, partner_id, 0, {}, 0, 0, 0, 0, [], 0, [])
+    return Site(desk, history, desk.sign_in(Role.PARTNER, partner_id=partner_id))
+
+
 def fill(session: Session, *, share_bp: int = 5_000, factor: int = 1) -> History:
     """Two partners with rounds in two currencies, statements of March and April, payouts and new terms."""
     operator_id = builders.make_operator(session, currencies=["JPY"])
@@ -88,10 +96,11 @@ def fill(session: Session, *, share_bp: int = 5_000, factor: int = 1) -> History
     for partner, found in players.items():
         builders.refer(session, partner, *found)
     for number in range(_ROUNDS):
+        if number == _CORRECTED:
+            _correct(tables[0], players[mine], factor)
         _play(tables[number % 3], players[mine], number, factor)
-    for number in range(0, _ROUNDS, 12):
-        _play(tables[0], players[theirs], number, factor)
-    _correct(tables[0], players[mine], factor)
+        if number % 12 == 0:
+            _play(tables[0], players[theirs], number, factor)
     emails = {
         partner: builders.make_login(
             session, operator_id=operator_id, role=Role.PARTNER, partner_id=partner, name="Ida Falk"
@@ -118,13 +127,17 @@ def fill(session: Session, *, share_bp: int = 5_000, factor: int = 1) -> History
         statement_id=statements[mine],
         other_statement_id=statements[theirs],
         payout_id=payouts[mine],
+        other_payout_id=payouts[theirs],
         player_ids=players[mine],
+        other_player_id=players[theirs][0],
         game_ids=[table.game_id for table in tables],
     )
 
 
 _GAMES = (("Harbour table", "USD"), ("Night table", "USD"), ("Kyoto table", "JPY"))
-_ROUNDS = 72
+_ROUNDS = 73
+_CORRECTED = 60
+_PACE = 1.3 * DAY
 
 
 def _table(session: Session, operator_id: int, name: str, currency: str) -> House:
@@ -140,7 +153,7 @@ def _player(session: Session, operator_id: int) -> int:
 
 
 def _play(table: House, players: list[int], number: int, factor: int) -> None:
-    """A round every day and a half: mostly of all players, now and then of two or of one."""
+    """A round: mostly of all players, now and then of two or of one."""
     some = players[: {3: 2, 7: 1}.get(number % 8, len(players))]
     stakes = [
         won(player, 40_000 * factor, 76_000 * factor)
@@ -148,15 +161,16 @@ def _play(table: House, players: list[int], number: int, factor: int) -> None:
         else lost(player, (40_000 + 800 * place + 400 * number) * factor)
         for place, player in enumerate(some)
     ]
-    table.settle(*stakes, at=NOW + number * 1.5 * DAY)
+    table.settle(*stakes, at=NOW + number * _PACE)
 
 
 def _correct(table: House, players: list[int], factor: int) -> None:
-    """A round of which half is taken back on the next day, and another one is taken back in a later month."""
-    for wait in (1, 40):
-        round_id = table.settle(*(lost(player, 50_000 * factor) for player in players), at=NOW + 3 * DAY)
-        again = [lost(player, 25_000 * factor) for player in players]
-        table.settle_again(round_id, *again, at=NOW + (3 + wait) * DAY)
+    """A round after which three stakes are given back, on the day after."""
+    at = NOW + _CORRECTED * _PACE
+    round_id = table.settle(*(lost(player, 50_000 * factor) for player in players), at=at)
+    again = [push(player, 50_000 * factor) for player in players[:3]]
+    again += [lost(player, 50_000 * factor) for player in players[3:]]
+    table.settle_again(round_id, *again, at=at + DAY)
 
 
 def _reject(session: Session, partner_id: int, operator_id: int) -> None:

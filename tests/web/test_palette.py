@@ -120,7 +120,10 @@ def test_a_partner_finds_no_player_and_no_entry(desk: Desk) -> None:
     partner = desk.sign_in(Role.PARTNER, name="Pat Ner")
     for typed in ("mira", "C-417", "TR-20931", str(player), "freeze mira"):
         assert lines(partner, typed, here=f"/players/{player}") == {}
-    assert set(lines(partner, "", here=f"/players/{player}")) == {"Earnings", "Your sessions"}
+    assert set(lines(partner, "", here=f"/players/{player}")) == {
+        *("Overview", "Earnings", "Statements", "Payouts", "Profile"),
+        "Your sessions",
+    }
 
 
 def test_another_operators_players_and_entries_do_not_exist(desk: Desk, agent: Browser) -> None:
