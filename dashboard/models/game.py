@@ -294,7 +294,7 @@ class RoundSettlement(Base):
         ),
         # Maker is not checker, whatever a page or a forged post says.
         CheckConstraint("approved_by ~ '^staff:' AND approved_by <> made_by", name="second_person"),
-        # NOT VALID in the database: what staff made alone before they had to ask stands as it is.
+        # NOT VALID where staff made some alone before they had to ask: these stand as they are.
         CheckConstraint("version = 1 OR made_by !~ '^staff:' OR approved_by IS NOT NULL", name="approved_by"),
         CheckConstraint("done_at IS NULL OR paid_at IS NOT NULL", name="done_at"),
         CheckConstraint("bets >= 0 AND players >= 0 AND staked >= 0 AND paid >= 0", name="totals"),

@@ -26,10 +26,17 @@ def upgrade() -> None:
         "approved_by ~ '^staff:' AND approved_by <> made_by",
     )
     # What staff have amended before there were requests stands as it is.
-    op.execute(
-        "ALTER TABLE round_settlements ADD CONSTRAINT ck_round_settlements_approved_by"
-        " CHECK (version = 1 OR made_by !~ '^staff:' OR approved_by IS NOT NULL) NOT VALID"
-    )
+    op.execute("""
+        ALTER TABLE round_settlements ADD CONSTRAINT ck_round_settlements_approved_by
+        CHECK (version = 1 OR made_by !~ '^staff:' OR approved_by IS NOT NULL) NOT VALID
+    """)
+    op.execute("""
+        DO $$ BEGIN
+          IF NOT EXISTS (SELECT FROM round_settlements WHERE version > 1 AND made_by ~ '^staff:') THEN
+            ALTER TABLE round_settlements VALIDATE CONSTRAINT ck_round_settlements_approved_by;
+          END IF;
+        END $$
+    """)
     op.create_table(
         "round_requests",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
