@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
+from werkzeug.datastructures import MultiDict
 
 from dashboard import clock, db, live
 from dashboard.errors import Conflict, PurserError, Rejected
@@ -49,10 +50,8 @@ def index() -> ResponseReturnValue:
 @requires("partners:approve")
 def new() -> ResponseReturnValue:
     """A month to close, with the statements that this would make; nothing is written."""
-    asked = request.args.get("month")
-    form = MonthForm(request.args if asked else None, meta={"csrf": False})
-    if not asked:
-        form = MonthForm(formdata=None, data={"month": f"{_last_month():%Y-%m}"}, meta={"csrf": False})
+    asked = request.args.get("month", f"{_last_month():%Y-%m}")
+    form = MonthForm(MultiDict({"month": asked}), meta={"csrf": False})
     form.validate()
     return _closing(form)
 
