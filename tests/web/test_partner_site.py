@@ -278,6 +278,20 @@ def test_the_link_can_be_copied_with_and_without_a_script(site: Site) -> None:
 # Signing in
 
 
+def test_whoever_comes_to_the_root_begins_at_home(site: Site) -> None:
+    client = site.desk.app.test_client()
+    ended = client.get("/")
+    assert ended.location == "/sign-in?next=/"
+    form = Page(client.get(ended.location))
+    email = site.history.emails[site.history.partner_id]
+    sent = client.post(
+        "/sign-in", data={"csrf_token": form.token(), "email": email, "password": PASSWORD, "next": "/"}
+    )
+    assert sent.location == "/earnings"
+    refused = site.browser.page("/", status=403)
+    assert [link["href"] for link in refused.all("a") if link.text == "Back to the start"] == ["/earnings"]
+
+
 @pytest.mark.parametrize("status", [PartnerStatus.SUSPENDED, PartnerStatus.BLOCKED])
 def test_who_may_not_sign_in_is_told_what_a_wrong_password_is_told(site: Site, status: PartnerStatus) -> None:
     partner_id = site.history.partner_id
