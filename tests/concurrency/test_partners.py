@@ -190,10 +190,11 @@ def test_asking_while_what_was_asked_for_is_rejected(app: Flask) -> None:
         with app.app_context():
             first = requester(owed, OWED, "first")()
         release = partial(partner_payouts.reject, payout_id=first, reason="No", actor=desk.ben, now=THEN)
-        results = at_once(
-            app,
-            [partial(db.transact, release), *(requester(owed, OWED, f"again-{n}") for n in range(3))],
-        )
+        works: list[Callable[[], Any]] = [
+            partial(db.transact, release),
+            *(requester(owed, OWED, f"again-{number}") for number in range(3)),
+        ]
+        results = at_once(app, works)
         again = [result for result in results[1:] if isinstance(result, int)]
         assert results[0] is None
         assert len(again) <= 1
@@ -222,7 +223,8 @@ def _close_while_rounds_settle(app: Flask) -> None:
 
     def settle(session: Session, *, profit: int) -> int:
         stakes = [brings(player_id, profit) for player_id in players]
-        return replace(house, session=session).settle(*stakes, at=last_of_march)
+        round_id: int = replace(house, session=session).settle(*stakes, at=last_of_march)
+        return round_id
 
     close = partial(
         partner_statements.close_month,
@@ -231,15 +233,13 @@ def _close_while_rounds_settle(app: Flask) -> None:
         actor=anna,
         now=THEN,
     )
-    results = at_once(
-        app,
-        [
-            *(partial(db.transact, partial(settle, profit=profit)) for profit in (100_00, -20_00, 300_00)),
-            partial(job.approve, THEN),
-            partial(db.transact, close),
-            partial(job.approve, THEN),
-        ],
-    )
+    works: list[Callable[[], Any]] = [
+        *(partial(db.transact, partial(settle, profit=profit)) for profit in (100_00, -20_00, 300_00)),
+        partial(job.approve, THEN),
+        partial(db.transact, close),
+        partial(job.approve, THEN),
+    ]
+    results = at_once(app, works)
     raised = [result for result in results if isinstance(result, Exception)]
     assert not raised, raised
 
