@@ -326,8 +326,10 @@ class PartnerShownEarning(Base):
             " AND (statement_id IS NULL OR state IN ('approved', 'paid'))",
             name="statement_id",
         ),
-        # The list of rounds, the latest first.
+        # The desk's list of a partner's earnings, the latest first.
         Index("ix_partner_shown_earnings_partner_id_id", "partner_id", "id"),
+        # The partner's own, by day: however long ago a day is, its rounds stand beside each other.
+        Index("ix_partner_shown_earnings_partner_id_day_id", "partner_id", "day", "id"),
         # What the worker approves.
         Index(
             "ix_partner_shown_earnings_approve_at", "approve_at", postgresql_where=text("state = 'pending'")

@@ -672,6 +672,12 @@ def create_tables() -> None:
         postgresql_where=sa.text("state = 'pending'"),
     )
     op.create_index(
+        "ix_partner_shown_earnings_partner_id_day_id",
+        "partner_shown_earnings",
+        ["partner_id", "day", "id"],
+        unique=False,
+    )
+    op.create_index(
         "ix_partner_shown_earnings_partner_id_id",
         "partner_shown_earnings",
         ["partner_id", "id"],
