@@ -102,6 +102,7 @@ def test_one_partner_real_beside_shown(desk: Desk, manager: Browser, partner: in
     assert (
         "March 2026 so far 1 1 1,000.00 0.00 1,000.00 500.00 500.00 50.00" in page.by_id("month-table").text
     )
+    assert "March 2026 so far" in manager.page(f"/partners/{partner}?months=12").by_id("month-table").text
     assert "50 % shown, 10 % of that = 5 % of the real profit" in page.by_id("contracts").text
     assert "Agreed" in page.by_id("status").text
     assert desk.count_queries(lambda: manager.page(f"/partners/{partner}")) <= QUERIES_MAX
