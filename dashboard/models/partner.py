@@ -259,6 +259,13 @@ class PartnerGameEarning(Base):
         CheckConstraint("real_profit = real_bets - real_payouts", name="real_profit"),
         # What the version before had written; all earnings of a round.
         Index("ix_partner_game_earnings_round_id", "round_id", "settlement_version"),
+        # A partner's months in real figures.
+        Index(
+            "ix_partner_game_earnings_partner_id_id",
+            "partner_id",
+            "id",
+            postgresql_include=["real_bets", "real_payouts"],
+        ),
     )
 
 

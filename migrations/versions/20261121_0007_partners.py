@@ -605,6 +605,13 @@ def create_tables() -> None:
         ),
     )
     op.create_index(
+        "ix_partner_game_earnings_partner_id_id",
+        "partner_game_earnings",
+        ["partner_id", "id"],
+        unique=False,
+        postgresql_include=["real_bets", "real_payouts"],
+    )
+    op.create_index(
         "ix_partner_game_earnings_round_id",
         "partner_game_earnings",
         ["round_id", "settlement_version"],
