@@ -171,17 +171,18 @@ def list_games(session: Session, *, operator_id: int) -> dict[int, str]:
     return {row.id: row.name for row in session.execute(wanted)}
 
 
+# Added up once, whatever the planner thinks of how many months there are.
 _MONTHS = text("""
-SELECT p.starts, p.rounds, p.players, coalesce(r.bets, 0), coalesce(r.payouts, 0), p.bets, p.payouts,
-       p.earned
-FROM partner_shown_periods p
-LEFT JOIN (
-  SELECT date_trunc('month', s.day)::date AS starts, sum(g.real_bets)::bigint AS bets,
+WITH real AS MATERIALIZED (
+  SELECT date_trunc('month', CAST(s.day AS timestamp))::date AS starts, sum(g.real_bets)::bigint AS bets,
          sum(g.real_payouts)::bigint AS payouts
-  FROM partner_shown_earnings s JOIN partner_game_earnings g ON g.id = s.id AND g.partner_id = s.partner_id
+  FROM partner_shown_earnings s JOIN partner_game_earnings g ON g.id = s.id
   WHERE s.partner_id = :p AND s.currency = :c AND s.day >= :first AND s.state <> 'rejected'
   GROUP BY 1
-) AS r ON r.starts = p.starts
+)
+SELECT p.starts, p.rounds, p.players, coalesce(r.bets, 0), coalesce(r.payouts, 0), p.bets, p.payouts,
+       p.earned
+FROM partner_shown_periods p LEFT JOIN real r ON r.starts = p.starts
 WHERE p.partner_id = :p AND p.currency = :c AND p.kind = 'month' AND p.starts >= :first
 ORDER BY p.starts DESC
 """)
