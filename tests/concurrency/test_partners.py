@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 from dashboard import db
 from dashboard.errors import Conflict, Rejected
 from dashboard.jobs import partners as job
-from dashboard.models import PartnerAccount, PartnerPayout
+from dashboard.models import PartnerAccount, PartnerPayout, PartnerShownEarning
+from dashboard.models.game import BetState
 from dashboard.models.login import Role
 from dashboard.services import (
     partner_approvals,
@@ -300,3 +301,43 @@ def test_a_statement_is_decided_once(app: Flask) -> None:
         assert sum(isinstance(result, Conflict) for result in results) == 2
     with app.app_context(), db.reading() as session:
         assert differing(session) == {}
+
+
+def test_rejecting_while_the_round_is_corrected(app: Flask) -> None:
+    for _ in range(10):
+        house, players, anna = committed(app, _open_house)
+        round_id, partner_id, earning_id = committed(app, partial(_first_earning, house=house))
+        reject = partial(
+            partner_approvals.reject,
+            partner_id=partner_id,
+            earning_ids=[earning_id],
+            reason="A self-referral",
+            actor=anna,
+            now=THEN,
+        )
+        give_back = partial(_give_back, house=house, round_id=round_id, players=players)
+        works: list[Callable[[], Any]] = [partial(db.transact, reject), partial(db.transact, give_back)]
+        rejected, corrected = at_once(app, works)
+        with app.app_context(), db.reading() as session:
+            total = session.scalars(select(PartnerAccount.total).filter_by(partner_id=partner_id)).one()
+        # Rejected first, the correction is all there is; corrected first, it cannot be rejected alone.
+        assert corrected is None
+        assert rejected == 1 or isinstance(rejected, Rejected)
+        assert total == 0
+    with app.app_context(), db.reading() as session:
+        assert differing(session) == {}
+
+
+def _first_earning(session: Session, *, house: House) -> tuple[int, int, int]:
+    """A house's round, the first partner who earned by it, and their earning."""
+    found = select(PartnerShownEarning.round_id, PartnerShownEarning.partner_id, PartnerShownEarning.id)
+    of_house = found.filter_by(operator_id=house.operator_id).order_by(PartnerShownEarning.id)
+    round_id, partner_id, earning_id = session.execute(of_house).all()[0]
+    return round_id, partner_id, earning_id
+
+
+def _give_back(session: Session, *, house: House, round_id: int, players: list[int]) -> None:
+    """Settle the round anew: the first player's stake goes back."""
+    first, *others = (brings(player_id, 1_000_00) for player_id in players)
+    pushed = replace(first, state=BetState.PUSH, paid_real=first.real)
+    replace(house, session=session).settle_again(round_id, pushed, *others, at=on(MARCH, 11))
