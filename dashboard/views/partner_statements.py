@@ -30,6 +30,8 @@ class Drafts:
 
     rows: list[StatementRow]
     refused: str = ""
+    is_open: bool = True
+    """Whether there is a month to close."""
 
 
 @bp.get("/statements")
@@ -171,13 +173,15 @@ def _rehearse(month: dt.date) -> Drafts:
     """What closing it makes, by doing so in a transaction that is rolled back."""
     who, now = access.current_actor(), clock.now()
     with db.rehearsing(lock_timeout_ms=LOCK_TIMEOUT_MS) as session:
+        is_open = queries.has_open_month(session, operator_id=who.operator_id, month=month)
         try:
             made = partner_statements.close_month(
                 session, operator_id=who.operator_id, month=month, actor=who, now=now
             )
         except Rejected as refused:
             return Drafts([], refused.message)
-        return Drafts(queries.list_of_ids(session, operator_id=who.operator_id, ids=made))
+        rows = queries.list_of_ids(session, operator_id=who.operator_id, ids=made)
+        return Drafts(rows, is_open=is_open)
 
 
 def _last_month() -> dt.date:

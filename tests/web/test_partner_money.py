@@ -164,7 +164,9 @@ def test_closing_a_month_shows_what_it_makes_first(
     made = statement(desk)
     assert (made.state, made.payable, made.rows) == ("closed", 105_00, 3)
     assert "Harbour Media" in manager.page("/partners/statements?month=2026-03").by_id("statement-table").text
-    assert "Nothing to state" in manager.page("/partners/statements/new").text
+    again = manager.page("/partners/statements/new")
+    assert "March 2026 is closed already." in again.text
+    assert not again.all("form", id="closing-form")
 
 
 @pytest.mark.parametrize(
