@@ -67,10 +67,8 @@ def create() -> ResponseReturnValue:
         return make_response(_closing(form), 422)
     who, now, month = access.current_actor(), clock.now(), form.chosen()
     try:
-        made = db.transact(
-            lambda session: partner_statements.close_month(
-                session, operator_id=who.operator_id, month=month, actor=who, now=now
-            )
+        made = partner_statements.close_each(
+            db.transact, operator_id=who.operator_id, month=month, actor=who, now=now
         )
     except (Rejected, Conflict) as refused:
         form.show(refused)

@@ -228,7 +228,8 @@ def _close_while_rounds_settle(app: Flask) -> None:
         return round_id
 
     close = partial(
-        partner_statements.close_month,
+        partner_statements.close_each,
+        db.transact,
         operator_id=house.operator_id,
         month=MARCH,
         actor=anna,
@@ -237,7 +238,7 @@ def _close_while_rounds_settle(app: Flask) -> None:
     works: list[Callable[[], Any]] = [
         *(partial(db.transact, partial(settle, profit=profit)) for profit in (100_00, -20_00, 300_00)),
         partial(job.approve, THEN),
-        partial(db.transact, close),
+        close,
         partial(job.approve, THEN),
     ]
     results = at_once(app, works)
