@@ -215,6 +215,9 @@ def test_closing_and_approving_while_rounds_settle(app: Flask) -> None:
     assert not [row for row in held if row.is_stated and row.day >= APRIL]
 
 
+_WAITING = text("""
+SELECT count(*) FROM partner_shown_earnings WHERE operator_id = :operator AND state = 'pending'
+""")
 _HELD = text("SELECT day, statement_id IS NOT NULL AS is_stated FROM partner_shown_earnings")
 
 
@@ -244,6 +247,10 @@ def _close_while_rounds_settle(app: Flask) -> None:
     results = at_once(app, works)
     raised = [result for result in results if isinstance(result, Exception)]
     assert not raised, raised
+    with app.app_context():
+        job.approve(THEN)
+        with db.reading() as session:
+            assert session.scalar(_WAITING, {"operator": house.operator_id}) == 0
 
 
 def _open_house(session: Session) -> tuple[House, list[int], Actor]:
