@@ -20,6 +20,7 @@ from dashboard.services.actors import SYSTEM
 from dashboard.services.partner_terms import Terms
 
 PARTNERS, BETS, TURNS = 100, 100_000, 3
+WARM_UP_BETS = 1_000
 RATIO_MOST = 1.25
 _ROUND = text("""
 SELECT r.operator_id, array_agg(DISTINCT b.player_id) AS player_ids
@@ -41,6 +42,7 @@ def main() -> None:
     bets = int(sys.argv[2]) if len(sys.argv) > 2 else BETS
     alone, shared = [], []
     with application() as app, app.app_context():
+        settle(nobodys(app, WARM_UP_BETS))
         for _ in range(turns):
             alone.append(timed(settle, nobodys(app, bets), bets))
             round_id = referred(app, bets)

@@ -131,12 +131,12 @@ def pages(player_id: int) -> list[str]:
     ]
 
 
-def sign_in(app: Flask) -> FlaskClient:
-    """A client with the admin's session."""
+def sign_in(app: Flask, email: str = EMAIL) -> FlaskClient:
+    """A client with the session of the admin, or of somebody else with the same password."""
     client = app.test_client()
     found = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', client.get("/sign-in").text)
     assert found
-    form = {"csrf_token": found[1], "email": EMAIL, "password": PASSWORD}
+    form = {"csrf_token": found[1], "email": email, "password": PASSWORD}
     assert client.post("/sign-in", data=form).status_code == 303
     return client
 

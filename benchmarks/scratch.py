@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 from flask import Flask
 from sqlalchemy.orm import Session
 
@@ -50,6 +51,13 @@ def vacuum(app: Flask) -> None:
     """What autovacuum does within a minute of a large fill; only the owner of the tables may."""
     with roles.connect_as_owner(app.extensions[_OWNER_URL]) as connection:
         connection.execute("VACUUM (ANALYZE)")
+
+
+@contextmanager
+def as_owner(app: Flask) -> Iterator[psycopg.Connection]:
+    """A transaction of the owner, for rows in sets that no service writes."""
+    with roles.connect_as_owner(app.extensions[_OWNER_URL]) as connection, connection.transaction():
+        yield connection
 
 
 def make_operator(session: Session) -> int:

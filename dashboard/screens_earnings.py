@@ -15,7 +15,7 @@ SCREENS = (
     Screen("earned-rounds", "partner", "/earnings/rounds"),
     Screen("earned-rounds-filtered", "partner", "/earnings/rounds?state=approved"),
     Screen("earned-rounds-none", "partner", "/earnings/rounds?since=2999-01-01"),
-    Screen("earned-files", "partner", "/earnings/rounds", press(".drop summary")),
+    Screen("earned-files", "partner", "/earnings/months", press(".drop summary")),
     Screen("earned-days", "partner", "/earnings/days"),
     Screen("earned-months", "partner", "/earnings/months"),
     Screen("earned-months-of-game", "partner", "/earnings/months?game={game}"),

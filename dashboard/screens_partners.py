@@ -33,6 +33,7 @@ SCREENS = (
     Screen("partners-read-only", "auditor", "/partners?status=active&sort=-total"),
     Screen("partners-none", "manager", "/partners?q=nobody-is-called-this"),
     Screen("partner", "manager", "/partners/{partner}"),
+    Screen("partner-year", "manager", "/partners/{partner}?months=12"),
     Screen("partner-read-only", "auditor", "/partners/{partner}"),
     Screen("partner-new", "manager", "/partners/new", type_terms("50", "10", "per_round")),
     Screen(

@@ -259,6 +259,13 @@ class PartnerGameEarning(Base):
         CheckConstraint("real_profit = real_bets - real_payouts", name="real_profit"),
         # What the version before had written; all earnings of a round.
         Index("ix_partner_game_earnings_round_id", "round_id", "settlement_version"),
+        # A partner's months in real figures.
+        Index(
+            "ix_partner_game_earnings_partner_id_id",
+            "partner_id",
+            "id",
+            postgresql_include=["real_bets", "real_payouts"],
+        ),
     )
 
 
@@ -326,8 +333,10 @@ class PartnerShownEarning(Base):
             " AND (statement_id IS NULL OR state IN ('approved', 'paid'))",
             name="statement_id",
         ),
-        # The list of rounds, the latest first.
+        # The desk's list of a partner's earnings, the latest first.
         Index("ix_partner_shown_earnings_partner_id_id", "partner_id", "id"),
+        # The partner's own, by day: however long ago a day is, its rounds stand beside each other.
+        Index("ix_partner_shown_earnings_partner_id_day_id", "partner_id", "day", "id"),
         # What the worker approves.
         Index(
             "ix_partner_shown_earnings_approve_at", "approve_at", postgresql_where=text("state = 'pending'")

@@ -119,6 +119,7 @@ _ROUND: tuple[Any, ...] = (
     _SHOWN.reason,
     _SHOWN.statement_id,
 )
+_ROUND_KEY = (_SHOWN.day, _SHOWN.id)
 _SUMS = PartnerShownPeriod
 _PERIOD: tuple[Any, ...] = (
     _SUMS.starts,
@@ -136,15 +137,18 @@ _PERIOD_KEY = (_SUMS.starts, _SUMS.currency)
 def page_of_rounds(
     session: Session, *, partner_id: int, wanted: EarningFilter, after: str = ""
 ) -> Page[RoundRow]:
-    """The rounds that may be seen by themselves, the latest earning first."""
+    """The rounds that may be seen by themselves, the latest day first."""
 
     def fetch(after: Place | None, _through: Place | None, limit: int) -> list[RoundRow]:
         chosen = _rounds(partner_id, wanted).limit(limit)
         if after is not None:
-            chosen = chosen.where(_SHOWN.id < after[0])
+            place = tuple_(literal(dt.date.fromordinal(after[0])), literal(after[1]))
+            chosen = chosen.where(tuple_(*_ROUND_KEY) < place)
         return [RoundRow(*row) for row in session.execute(chosen)]
 
-    return paging.gather(fetch, lambda row: paging.write(row.id), after=paging.read(after, int))
+    return paging.gather(
+        fetch, lambda row: paging.write(row.day.toordinal(), row.id), after=_place(after, int)
+    )
 
 
 def all_rounds(*, partner_id: int, wanted: EarningFilter) -> Listing[RoundRow]:
@@ -167,7 +171,7 @@ def page_of_periods(
     return paging.gather(
         fetch,
         lambda row: paging.write(row.starts.toordinal(), row.currency),
-        after=_place_of_period(after),
+        after=_place(after, str),
     )
 
 
@@ -203,8 +207,9 @@ def game_names(session: Session) -> dict[int, str]:
     return {row.id: row.name for row in rows}
 
 
-def _place_of_period(after: str) -> Place | None:
-    place = paging.read(after, int, str)
+def _place(after: str, kind: type) -> Place | None:
+    """A day by its number, and what tells rows of that day apart."""
+    place = paging.read(after, int, kind)
     return place if place and dt.date.min.toordinal() <= place[0] <= dt.date.max.toordinal() else None
 
 
@@ -213,7 +218,7 @@ def _rounds(partner_id: int, wanted: EarningFilter) -> Select[*tuple[Any, ...]]:
         select(*_ROUND)
         .join(_GAMES, _GAMES.c.id == _SHOWN.game_id)
         .where(_SHOWN.partner_id == partner_id, _SHOWN.is_open)
-        .order_by(_SHOWN.id.desc())
+        .order_by(*(key.desc() for key in _ROUND_KEY))
     )
     if wanted.game_id is not None:
         chosen = chosen.where(_SHOWN.game_id == wanted.game_id)

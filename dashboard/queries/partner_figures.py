@@ -19,7 +19,8 @@ from dashboard.models.partner import StatementState
 from dashboard.queries import paging
 from dashboard.queries.paging import Listing, Page, Place
 
-MONTHS = 6
+FEW_MONTHS, MANY_MONTHS = 2, 12
+"""Real figures are added up round by round: of the many only for who asks for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +115,12 @@ class ClosedMonth:
         return f"{self.month:%Y-%m}-{self.currency}"
 
 
-def list_months(session: Session, *, partner_id: int, currency: str, today: dt.date) -> list[MonthRow]:
-    """The month of `today` and those before, the latest first; MONTHS at most, and none without a row."""
+def list_months(
+    session: Session, *, partner_id: int, currency: str, today: dt.date, count: int
+) -> list[MonthRow]:
+    """The month of `today` and those before, `count` in all, the latest first; none without a row."""
     first = today.replace(day=1)
-    for _ in range(MONTHS - 1):
+    for _ in range(count - 1):
         first = (first - dt.timedelta(days=1)).replace(day=1)
     rows = session.execute(_MONTHS, {"p": partner_id, "c": currency, "first": first})
     return [MonthRow(*row) for row in rows]
@@ -168,17 +171,18 @@ def list_games(session: Session, *, operator_id: int) -> dict[int, str]:
     return {row.id: row.name for row in session.execute(wanted)}
 
 
+# Added up once, whatever the planner thinks of how many months there are.
 _MONTHS = text("""
-SELECT p.starts, p.rounds, p.players, coalesce(r.bets, 0), coalesce(r.payouts, 0), p.bets, p.payouts,
-       p.earned
-FROM partner_shown_periods p
-LEFT JOIN (
-  SELECT date_trunc('month', s.day)::date AS starts, sum(g.real_bets)::bigint AS bets,
+WITH real AS MATERIALIZED (
+  SELECT date_trunc('month', CAST(s.day AS timestamp))::date AS starts, sum(g.real_bets)::bigint AS bets,
          sum(g.real_payouts)::bigint AS payouts
   FROM partner_shown_earnings s JOIN partner_game_earnings g ON g.id = s.id
   WHERE s.partner_id = :p AND s.currency = :c AND s.day >= :first AND s.state <> 'rejected'
   GROUP BY 1
-) AS r ON r.starts = p.starts
+)
+SELECT p.starts, p.rounds, p.players, coalesce(r.bets, 0), coalesce(r.payouts, 0), p.bets, p.payouts,
+       p.earned
+FROM partner_shown_periods p LEFT JOIN real r ON r.starts = p.starts
 WHERE p.partner_id = :p AND p.currency = :c AND p.kind = 'month' AND p.starts >= :first
 ORDER BY p.starts DESC
 """)

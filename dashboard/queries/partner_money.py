@@ -169,10 +169,9 @@ def list_real_lines(session: Session, *, statement_id: int) -> dict[int, RealLin
     return {row.version: RealLine(*row) for row in rows}
 
 
-def list_accounts_to_close(session: Session, *, operator_id: int, month: dt.date) -> list[tuple[int, str]]:
-    """Partner and currency of each account that has that month, or one before it, still open."""
-    rows = session.execute(_TO_CLOSE, {"operator": operator_id, "month": month})
-    return [(row.partner_id, row.currency) for row in rows]
+def has_open_month(session: Session, *, operator_id: int, month: dt.date) -> bool:
+    """Whether that month, or one before it, is still open for anybody who earned by then."""
+    return bool(session.scalar(_HAS_OPEN_MONTH, {"operator": operator_id, "month": month}))
 
 
 def count_waiting(session: Session, *, operator_id: int, login_id: int) -> Waiting:
@@ -203,15 +202,15 @@ JOIN partner_game_earnings g ON g.id = s.id
 JOIN partner_contracts k ON k.id = g.contract_id
 WHERE s.statement_id = :statement GROUP BY k.id ORDER BY k.version
 """)
-_TO_CLOSE = text("""
-SELECT a.partner_id, a.currency FROM partner_accounts a
-WHERE a.operator_id = :operator AND (
-  a.closed_through < :month
-  OR a.closed_through IS NULL AND EXISTS (
-    SELECT FROM partner_shown_periods p
-    WHERE p.partner_id = a.partner_id AND p.currency = a.currency AND p.kind = 'month'
-      AND p.starts <= :month))
-ORDER BY a.partner_id, a.currency
+_HAS_OPEN_MONTH = text("""
+SELECT EXISTS (
+  SELECT FROM partner_accounts a
+  WHERE a.operator_id = :operator AND (
+    a.closed_through < :month
+    OR a.closed_through IS NULL AND EXISTS (
+      SELECT FROM partner_shown_periods p
+      WHERE p.partner_id = a.partner_id AND p.currency = a.currency AND p.kind = 'month'
+        AND p.starts <= :month)))
 """)
 
 

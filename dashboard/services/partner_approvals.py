@@ -50,7 +50,16 @@ RETURNING partner_id, currency, earned
 _REJECT = text("""
 UPDATE partner_shown_earnings SET state = 'rejected', decided_by = :who, decided_at = :now, reason = :reason
 WHERE partner_id = :p AND currency = ANY(:currencies) AND state = 'pending' AND id = ANY(:ids)
-RETURNING partner_id, currency, game_id, day, bets, payouts, profit, earned
+RETURNING id, partner_id, currency, game_id, day, bets, payouts, profit, earned
+""")
+# A later version of the same round says what is different from it, and would stand without it.
+_CORRECTED_SINCE = text("""
+SELECT min(s.round_number) FROM partner_game_earnings g
+JOIN partner_game_earnings later
+  ON later.round_id = g.round_id AND later.partner_id = g.partner_id AND later.contract_id = g.contract_id
+ AND later.settlement_version > g.settlement_version
+JOIN partner_shown_earnings s ON s.id = later.id
+WHERE g.id = ANY(:ids) AND s.state <> 'rejected'
 """)
 
 
@@ -119,7 +128,8 @@ def reject(
     """Reject those of these earnings that are pending; returns how many.
 
     The account's total, what is pending and the shown periods fall by them; how many rounds and players
-    there were stays. Raises NotFound; Rejected, at `reason`; Conflict where none of them is pending.
+    there were stays. Raises NotFound; Rejected, at `reason`, and where a correction would stand without
+    what it corrects; Conflict where none of them is pending.
     """
     partner = partner_accounts.partner(session, partner_id=partner_id, actor=actor)
     reason = reason.strip()
@@ -129,6 +139,9 @@ def reject(
     rejected = session.execute(_REJECT, {**scope, "who": actor.reference, "now": now, "reason": reason}).all()
     if not rejected:
         raise Conflict("None of these earnings is pending any more.")
+    round_number = session.scalar(_CORRECTED_SINCE, {"ids": [row.id for row in rejected]})
+    if round_number is not None:
+        raise Rejected(f"Round {round_number} was corrected since: reject its correction with it.")
     _take_from(session, rejected, "total", "pending")
     _take_from_periods(session, rejected)
     details: staff_log.Details = {"partner": partner_id, "earnings": len(rejected), "reason": reason}

@@ -221,10 +221,7 @@ def write(session: Session, settled: Settled) -> None:
     """Write what a version earned every partner of its players, or takes from them."""
     scope = settled.scope()
     sums = {(row.partner_id, row.contract_id): row for row in session.execute(_SUMS, scope)}
-    before = {}
-    if settled.version > 1:
-        before = {(row.partner_id, row.contract_id): row for row in session.execute(_BEFORE, scope)}
-    concerned = sorted(sums.keys() | before.keys())
+    concerned = sorted(sums.keys() | _written_before(session, settled).keys())
     if not concerned:
         return
     partners = sorted({partner_id for partner_id, _ in concerned})
@@ -233,6 +230,8 @@ def write(session: Session, settled: Settled) -> None:
         row.partner_id: row.closed_through
         for row in session.execute(_LOCK_ACCOUNTS, {**scope, "partners": partners})
     }
+    # Again, under the locks: somebody may just have rejected a row of it.
+    before = _written_before(session, settled)
     contracts = {
         row.id: row for row in session.execute(_CONTRACTS, {"ids": sorted({key[1] for key in concerned})})
     }
@@ -255,6 +254,14 @@ def write(session: Session, settled: Settled) -> None:
         session.execute(_WRITE, {**scope, **_columns(earnings)})
         session.execute(_CREDIT, {**scope, **_columns(earnings)})
         _add_to_periods(session, settled, scope, earnings)
+
+
+def _written_before(session: Session, settled: Settled) -> dict[tuple[int, int], Row[Any]]:
+    """What the versions before have written, by partner and contract."""
+    if settled.version == 1:
+        return {}
+    rows = session.execute(_BEFORE, settled.scope())
+    return {(row.partner_id, row.contract_id): row for row in rows}
 
 
 def open_day(day: dt.date, closed_through: dt.date | None) -> dt.date:

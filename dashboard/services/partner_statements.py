@@ -6,6 +6,7 @@ then goes to the next one. Months are closed in their order, without gaps, and o
 
 import datetime as dt
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Row, insert, text
@@ -19,6 +20,7 @@ from dashboard.services import partner_accounts, staff_log
 from dashboard.services.actors import Actor
 from dashboard.services.partner_accounts import Key
 from dashboard.services.partner_terms import DEFAULT_MINIMUM
+from dashboard.services.transact import Transact
 
 REASON_MAX = 500
 
@@ -174,18 +176,26 @@ def close_month(
 
     Returns the statements. Raises NotFound for another operator; Rejected for a month that is not over.
     """
-    if not actor.serves(operator_id):
-        raise NotFound("There is no such operator.")
-    _is_a_person(actor)
-    zone = session.scalars(_ZONE, {"id": operator_id}).one()
-    _is_over(month, zone, now)
-    made = []
-    for row in session.execute(_ACCOUNTS, {"operator": operator_id}).all():
-        key = (row.partner_id, row.currency)
-        while (due := _next_month(session, key)) is not None and due <= month:
-            statement_id = _close(session, key, due, operator_id, actor=actor, now=now)
-            if statement_id is not None:
-                made.append(statement_id)
+    keys = _accounts(session, operator_id=operator_id, month=month, actor=actor, now=now)
+    return [
+        made for key in keys for made in _catch_up(session, key, month, operator_id, actor=actor, now=now)
+    ]
+
+
+def close_each(
+    transact: Transact, *, operator_id: int, month: dt.date, actor: Actor, now: dt.datetime
+) -> list[int]:
+    """The same, each partner and currency in a transaction of its own.
+
+    So a round that is being settled waits for one account and not for a month of all of them; what is
+    left when this ends half-way is closed by the next call.
+    """
+    of_month = partial(_accounts, operator_id=operator_id, month=month, actor=actor, now=now)
+    made: list[int] = []
+    for key in transact(of_month):
+        made += transact(
+            partial(_catch_up, key=key, month=month, operator_id=operator_id, actor=actor, now=now)
+        )
     return made
 
 
@@ -254,6 +264,29 @@ def next_open(session: Session, *, partner_id: int, currency: str) -> dt.date | 
 def _line(row: Row[Any]) -> Line:
     is_written_off = row.loss_policy == LossPolicy.PERIOD and row.earned < 0
     return Line(**row._mapping, written_off=-row.earned if is_written_off else 0)
+
+
+def _accounts(
+    session: Session, *, operator_id: int, month: dt.date, actor: Actor, now: dt.datetime
+) -> list[Key]:
+    """The accounts of an operator, in their order, for somebody who may close that month."""
+    if not actor.serves(operator_id):
+        raise NotFound("There is no such operator.")
+    _is_a_person(actor)
+    _is_over(month, session.scalars(_ZONE, {"id": operator_id}).one(), now)
+    return [(row.partner_id, row.currency) for row in session.execute(_ACCOUNTS, {"operator": operator_id})]
+
+
+def _catch_up(
+    session: Session, key: Key, month: dt.date, operator_id: int, *, actor: Actor, now: dt.datetime
+) -> list[int]:
+    """Close what is open of an account up to that month; the statements that it made."""
+    made = []
+    while (due := _next_month(session, key)) is not None and due <= month:
+        statement_id = _close(session, key, due, operator_id, actor=actor, now=now)
+        if statement_id is not None:
+            made.append(statement_id)
+    return made
 
 
 def _next_month(session: Session, key: Key) -> dt.date | None:

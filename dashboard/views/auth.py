@@ -182,7 +182,8 @@ def _arrived(opened: Opened, target: str) -> Response:
     if left is not None:
         said = f"That recovery code is used up; {left} left."
         htmx.toast_later(said, href=url_for("auth.index"), link="Your account", kind="warn")
-    return htmx.see(target or access.home_of(opened.actor))
+    # The root is the desk's: whoever has another home begins there.
+    return htmx.see(target.rstrip("/") or access.home_of(opened.actor))
 
 
 def _ask_for_code(target: str) -> Response:

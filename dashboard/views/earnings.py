@@ -36,6 +36,11 @@ class Trend:
         return f"last {DAYS} days" if self.kind == PeriodKind.DAY else f"last {MONTHS} months"
 
     @property
+    def is_shown(self) -> bool:
+        """Whether there is anything to draw."""
+        return any(row is not None for _, row in self.points)
+
+    @property
     def last(self) -> PeriodRow | None:
         """Of today, or of this month."""
         return self.points[-1][1]
@@ -57,7 +62,7 @@ def index() -> ResponseReturnValue:
         account = _chosen(accounts, me.home_currency)
         days = _by_day(session, partner_id, account.currency, today)
         months = _by_month(session, partner_id, account.currency, today)
-        trend = months if request.args.get("by") == "month" else days
+        trend = months if _is_by_month(days) else days
         since = months.points[0][0]
         context = {
             "me": me,
@@ -82,6 +87,12 @@ def index() -> ResponseReturnValue:
             ),
         }
     return render_template("earnings/index.html", **context)
+
+
+def _is_by_month(days: Trend) -> bool:
+    """As it is asked for; else by month where no day is shown by itself."""
+    wanted = request.args.get("by")
+    return wanted == "month" or (wanted != "day" and not days.is_shown)
 
 
 def local_today() -> dt.date:

@@ -35,7 +35,7 @@ def show(statement_id: int) -> ResponseReturnValue:
             wanted=EarningFilter(statement_id=statement_id),
             after=request.args.get("after", ""),
         )
+        if htmx.wants_partial() and "after" in request.args:
+            return render_template("earnings/_stated_rows.html", row=found.head, page=page)
         few = statements.few_players(session, found.head)
-    if htmx.wants_partial() and "after" in request.args:
-        return render_template("earnings/_stated_rows.html", row=found.head, page=page)
     return render_template("earnings/statement.html", row=found.head, lines=found.lines, page=page, few=few)

@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
+from werkzeug.datastructures import MultiDict
 
 from dashboard import clock, db, live
 from dashboard.errors import Conflict, PurserError, Rejected
@@ -29,6 +30,8 @@ class Drafts:
 
     rows: list[StatementRow]
     refused: str = ""
+    is_open: bool = True
+    """Whether there is a month to close."""
 
 
 @bp.get("/statements")
@@ -49,10 +52,8 @@ def index() -> ResponseReturnValue:
 @requires("partners:approve")
 def new() -> ResponseReturnValue:
     """A month to close, with the statements that this would make; nothing is written."""
-    asked = request.args.get("month")
-    form = MonthForm(request.args if asked else None, meta={"csrf": False})
-    if not asked:
-        form = MonthForm(formdata=None, data={"month": f"{_last_month():%Y-%m}"}, meta={"csrf": False})
+    asked = request.args.get("month", f"{_last_month():%Y-%m}")
+    form = MonthForm(MultiDict({"month": asked}), meta={"csrf": False})
     form.validate()
     return _closing(form)
 
@@ -66,10 +67,8 @@ def create() -> ResponseReturnValue:
         return make_response(_closing(form), 422)
     who, now, month = access.current_actor(), clock.now(), form.chosen()
     try:
-        made = db.transact(
-            lambda session: partner_statements.close_month(
-                session, operator_id=who.operator_id, month=month, actor=who, now=now
-            )
+        made = partner_statements.close_each(
+            db.transact, operator_id=who.operator_id, month=month, actor=who, now=now
         )
     except (Rejected, Conflict) as refused:
         form.show(refused)
@@ -172,13 +171,15 @@ def _rehearse(month: dt.date) -> Drafts:
     """What closing it makes, by doing so in a transaction that is rolled back."""
     who, now = access.current_actor(), clock.now()
     with db.rehearsing(lock_timeout_ms=LOCK_TIMEOUT_MS) as session:
+        is_open = queries.has_open_month(session, operator_id=who.operator_id, month=month)
         try:
             made = partner_statements.close_month(
                 session, operator_id=who.operator_id, month=month, actor=who, now=now
             )
         except Rejected as refused:
             return Drafts([], refused.message)
-        return Drafts(queries.list_of_ids(session, operator_id=who.operator_id, ids=made))
+        rows = queries.list_of_ids(session, operator_id=who.operator_id, ids=made)
+        return Drafts(rows, is_open=is_open)
 
 
 def _last_month() -> dt.date:

@@ -94,8 +94,13 @@ def show(partner_id: int) -> ResponseReturnValue:
         frame = partner_pages.frame(session, partner_id, "overview")
         account = _account(frame["partner"])
         currency = account.currency if account else access.current_operator().currency
+        is_long = request.args.get("months") == str(partner_figures.MANY_MONTHS)
         months = partner_figures.list_months(
-            session, partner_id=partner_id, currency=currency, today=_today()
+            session,
+            partner_id=partner_id,
+            currency=currency,
+            today=_today(),
+            count=partner_figures.MANY_MONTHS if is_long else partner_figures.FEW_MONTHS,
         )
         return render_template(
             "partners/show.html",
@@ -103,6 +108,7 @@ def show(partner_id: int) -> ResponseReturnValue:
             account=account,
             currency=currency,
             months=months,
+            is_long=is_long,
             contracts=queries.list_contracts(session, partner_id=partner_id),
             changes=queries.list_status_changes(session, partner_id=partner_id),
             users=queries.list_users(session, partner_id=partner_id, now=clock.now()),

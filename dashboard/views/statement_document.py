@@ -11,7 +11,7 @@ from dashboard.models.partner import LossPolicy, StatementState
 from dashboard.queries.statements import DayRow, EarningRow, LineRow, Signatures, Statement, Sums
 from dashboard.services.sessions import OperatorFacts
 
-ROUNDS_MOST = 1_000
+ROUNDS_MOST = 500
 """A statement with more of them has one line a day: nobody reads on, and the file has them one by one."""
 BASIS = "Figures are calculated on the agreed share basis."
 _STATES = {

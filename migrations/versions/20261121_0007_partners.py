@@ -605,6 +605,13 @@ def create_tables() -> None:
         ),
     )
     op.create_index(
+        "ix_partner_game_earnings_partner_id_id",
+        "partner_game_earnings",
+        ["partner_id", "id"],
+        unique=False,
+        postgresql_include=["real_bets", "real_payouts"],
+    )
+    op.create_index(
         "ix_partner_game_earnings_round_id",
         "partner_game_earnings",
         ["round_id", "settlement_version"],
@@ -670,6 +677,12 @@ def create_tables() -> None:
         ["approve_at"],
         unique=False,
         postgresql_where=sa.text("state = 'pending'"),
+    )
+    op.create_index(
+        "ix_partner_shown_earnings_partner_id_day_id",
+        "partner_shown_earnings",
+        ["partner_id", "day", "id"],
+        unique=False,
     )
     op.create_index(
         "ix_partner_shown_earnings_partner_id_id",

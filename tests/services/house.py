@@ -102,6 +102,7 @@ class House:
             self.session.execute(decided.values(**_decision(stake)))
         version = len(claims) + 1
         self._write_version(round_id, version, at)
+        self.session.execute(update(Round).filter_by(id=round_id).values(version=version))
         self._earn(round_id, version, first_at=claims[0], at=at)
 
     def take(self, player_id: int, profit: int, *, at: dt.datetime = builders.NOW) -> int:

@@ -311,6 +311,7 @@ def test_partners_of_every_kind_are_there(session: Session) -> None:
     largest = rows(session, referred)[0]["partner_id"]
     signs_in = "SELECT partner_id FROM logins WHERE email = 'partner@example.com'"
     assert session.scalar(text(signs_in)) == largest
+    assert "{code}" in session.scalars(text("SELECT referral_url FROM operators")).one()
 
 
 def test_partners_have_a_year_behind_them(session: Session) -> None:

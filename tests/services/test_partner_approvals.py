@@ -146,6 +146,22 @@ def test_a_rejection_says_why(office: Office) -> None:
             reject(office, ids(office), reason)
 
 
+def test_a_correction_is_rejected_with_what_it_corrects(office: Office) -> None:
+    (round_id,) = office.earn(MARCH, 100_00)
+    office.house.settle_again(round_id, void(office.player_id, 100_00), at=on(MARCH, 11))
+    first, second = ids(office)
+    with pytest.raises(Rejected, match="corrected since"), office.session.begin_nested():
+        reject(office, [first])
+    assert sums(office) == (0, 0)
+    # The correction alone may not be right; then what it corrected stands.
+    with office.session.begin_nested() as attempt:
+        reject(office, [second])
+        assert sums(office) == (5_00, 5_00)
+        attempt.rollback()
+    assert reject(office, [first, second]) == 2
+    assert sums(office) == (0, 0)
+
+
 def test_only_the_partners_own(office: Office) -> None:
     other = Office(office.house)
     other.earn(MARCH, 100_00)

@@ -191,9 +191,9 @@ def states(office: Office) -> list[str]:
 
 def test_the_oldest_statement_is_paid_first_and_as_a_whole(office: Office) -> None:
     office.owe(2_000_00, 1_200_00, 3_000_00)
-    pay(office, 99_00)
+    pay(office, 99_99)
     assert states(office) == ["payable", "payable", "payable"]
-    pay(office, 61_00)
+    pay(office, 60_01)
     assert states(office) == ["paid", "paid", "payable"]
     assert office.row_states() == ["paid", "paid", "approved"]
     pay(office, 150_00)

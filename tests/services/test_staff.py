@@ -17,7 +17,7 @@ from dashboard.services import links, passwords, second_factor, sessions, staff
 from dashboard.services.actors import Actor
 from dashboard.services.links import LinkOver
 from tests.authenticator import set_up
-from tests.builders import NOW, actor_of, make_login, make_operator
+from tests.builders import NOW, actor_of, make_login, make_operator, make_partner
 from tests.conftest import Finished, database_url
 
 FRESH = "a quiet harbour at dawn"
@@ -302,3 +302,27 @@ def test_on_the_command_line_a_link_is_shown_once(command: Callable[..., Finishe
     with Session(engine) as session:
         assert links.get(session, token=token, now=clock.now()).purpose is LinkPurpose.RESET
     assert command("staff", "reset-password", *whose, "--link", "--generate").code == 2
+
+
+def test_on_the_command_line_a_partner_user_has_a_partner(
+    command: Callable[..., Finished], database: str
+) -> None:
+    command(
+        *("operator", "create", "--slug", "lotus", "--name", "Lotus", "--currency", "USD"),
+        *("--timezone", "Europe/Prague"),
+    )
+    engine = create_engine(database_url("app", database), poolclass=NullPool)
+    with Session(engine) as session, session.begin():
+        operator_id = staff.get_operator_id(session, slug="lotus")
+        partner_id = make_partner(session, operator_id=operator_id, code="harbour")
+    whose = ("--operator", "lotus", "--email", "pia@harbour.test", "--name", "Pia Lund", "--generate")
+    assert command("staff", "create", *whose, "--role", "partner").code == 2
+    assert command("staff", "create", *whose, "--role", "agent", "--partner", "harbour").code == 2
+    unknown = command("staff", "create", *whose, "--role", "partner", "--partner", "nobody")
+    assert unknown.code == 1
+    assert "no partner “nobody”" in unknown.err
+    made = command("staff", "create", *whose, "--role", "partner", "--partner", "harbour")
+    assert made.code == 0, made.err
+    with Session(engine) as session:
+        login = session.scalars(select(Login).filter_by(email="pia@harbour.test")).one()
+        assert (login.role, login.partner_id) == ("partner", partner_id)

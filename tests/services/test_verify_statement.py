@@ -168,6 +168,19 @@ def test_a_changed_figure_is_seen(
     assert says in done.stdout
 
 
+@pytest.mark.parametrize(("currency", "closing"), [("JPY", "closing 50, "), ("KWD", "closing 0.050, ")])
+def test_each_currency_has_its_decimals(
+    session: Session, tmp_path: Path, currency: str, closing: str
+) -> None:
+    office = open_office(session, currency=currency)
+    office.earn(MONTHS[0], 1_010, -3)
+    office.approve_due()
+    office.close(MONTHS[0])
+    done = run(*export(office, tmp_path))
+    assert (done.stdout.splitlines()[-1], done.returncode) == ("EQUAL", 0), done.stdout
+    assert closing in done.stdout
+
+
 def test_a_row_that_is_missing_is_seen(year: Office, tmp_path: Path) -> None:
     files = export(year, tmp_path)
     edit(files[0], lambda text: "".join(text.splitlines(keepends=True)[:-1]))

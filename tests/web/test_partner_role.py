@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 from dashboard import db
 from tests.conftest import clone, database_url, drop_database
@@ -224,3 +224,16 @@ def test_no_request_reaches_whom_a_transaction_serves(site: Site) -> None:
     event.remove(engine, "before_cursor_execute", note)
     assert told == [{"id": str(site.history.partner_id)}] * asked
     assert not [text for text in statements if str(other) + "')" in text or "--" in text]
+
+
+def test_a_connection_that_serves_again_has_forgotten_whom_it_served(site: Site) -> None:
+    seen = text("SELECT pg_backend_pid(), count(*), min(partner_id) FROM partner_accounts")
+    history = site.history
+    with site.desk.app.app_context():
+        with db.partner_reading(history.partner_id) as session:
+            backend, mine, whose = session.execute(seen).one()
+        assert (mine, whose) == (2, history.partner_id)
+        with db.alchemy.engines[db.PARTNERS].connect() as connection:
+            assert connection.execute(seen).one() == (backend, 0, None)
+        with db.partner_reading(history.other_id) as session:
+            assert session.execute(seen).one() == (backend, 1, history.other_id)

@@ -165,8 +165,7 @@ def test_a_statement_adds_up(site: Site) -> None:
     page = site.browser.page(f"/earnings/statements/{site.history.statement_id}")
     listed = [_minor(text) for text in column(page, "rounds", 6)]
     few = _minor(page.by_id("rounds").text.partition("players: ")[2].partition(" USD")[0])
-    (together,) = [row for row in page.all("tr") if row.text.startswith("Together")]
-    assert sum(listed) + few == _minor([cell.text for cell in page.all("td") if cell.is_within(together)][-1])
+    assert sum(listed) + few == sum(_minor(text) for text in column(page, "lines", 7))
 
 
 def _minor(text: str) -> int:
@@ -276,6 +275,20 @@ def test_the_link_can_be_copied_with_and_without_a_script(site: Site) -> None:
 
 
 # Signing in
+
+
+def test_whoever_comes_to_the_root_begins_at_home(site: Site) -> None:
+    client = site.desk.app.test_client()
+    ended = client.get("/")
+    assert ended.location == "/sign-in?next=/"
+    form = Page(client.get(ended.location))
+    email = site.history.emails[site.history.partner_id]
+    sent = client.post(
+        "/sign-in", data={"csrf_token": form.token(), "email": email, "password": PASSWORD, "next": "/"}
+    )
+    assert sent.location == "/earnings"
+    refused = site.browser.page("/", status=403)
+    assert [link["href"] for link in refused.all("a") if link.text == "Back to the start"] == ["/earnings"]
 
 
 @pytest.mark.parametrize("status", [PartnerStatus.SUSPENDED, PartnerStatus.BLOCKED])

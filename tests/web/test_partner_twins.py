@@ -144,12 +144,15 @@ def _asks(history: History) -> list[Ask]:
     lists = [
         *("/earnings", "/earnings?by=month", "/earnings?currency=JPY&by=month", "/earnings?currency=XXX"),
         *("/earnings/rounds", f"/earnings/rounds?game={game}", "/earnings/rounds?state=rejected"),
-        *("/earnings/rounds?after=40", "/earnings/rounds?since=2026-05-01&until=2026-05-31&currency=USD"),
+        *(
+            "/earnings/rounds?after=739720.40",
+            "/earnings/rounds?since=2026-05-01&until=2026-05-31&currency=USD",
+        ),
         *("/earnings/rounds?since=tomorrow", "/earnings/rounds?after=nonsense"),
         *("/earnings/days", "/earnings/days?after=739700.USD", "/earnings/days?currency=JPY"),
         *("/earnings/months", f"/earnings/months?game={game}", "/earnings/months?since=2026-04-15"),
         *("/earnings/games", "/earnings/games?currency=USD&since=2026-04-15"),
-        *("/earnings/statements", statement, f"{statement}?after=20"),
+        *("/earnings/statements", statement, f"{statement}?after=739710.20"),
         f"/earnings/statements/{history.other_statement_id}",
         *("/earnings/payouts", "/earnings/payouts?after=99", "/earnings/profile"),
         *("/account", "/account/second-factor", "/account/second-factor/removal"),

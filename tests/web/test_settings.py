@@ -22,6 +22,7 @@ SETTINGS = {
     "wagering_counts": "bonus",
     "active_bonuses_max": "",
     "xp_per_unit": "1",
+    "referral_url": "",
     "reason": "",
 }
 
@@ -76,6 +77,10 @@ def test_a_sole_admin_puts_settings_in_force(desk: Desk, admin: Browser) -> None
         ("undo_seconds", "soon", "valid integer"),
         ("active_bonuses_max", "0", "Between 1 and 1000, or empty for all"),
         ("xp_per_unit", "1001", "Between 0 and 1000"),
+        ("referral_url", "https://play.example/join", "has {code} in it"),
+        ("referral_url", "http://play.example/{code}", "begins with https://"),
+        ("referral_url", "https://play.example/a b/{code}", "begins with https://"),
+        ("referral_url", "https://play.example/{code}" + "x" * 300, "At most 300"),
     ],
 )
 def test_what_is_wrong_is_said_at_its_place(
@@ -105,6 +110,20 @@ def test_how_bonuses_are_played_is_a_setting(desk: Desk, admin: Browser) -> None
     assert tuple(kept) == ("bonus_first", "whole", 2, 3)
     assert admin.page("/settings").by_id("active_bonuses_max")["value"] == "2"
     assert admin.post("/settings", {**SETTINGS, "stake_order": "anything"}).status_code == 422
+
+
+def test_where_referral_links_lead_is_a_setting(desk: Desk, admin: Browser, second: Browser) -> None:
+    address = "https://play.example/join?from={code}"
+    wanted = {**SETTINGS, "referral_url": address, "reason": "The new site"}
+    kept = select(Operator.referral_url).filter_by(id=desk.operator_id)
+
+    assert admin.post("/settings", wanted).status_code == 303
+    assert desk.read(lambda session: session.scalars(kept).one()) is None
+    assert address in second.page(f"/settings/requests/{one_request(desk).id}").text
+    assert decide(second, desk).status_code == 303
+
+    assert desk.read(lambda session: session.scalars(kept).one()) == address
+    assert admin.page("/settings").by_id("referral_url")["value"] == address
 
 
 def test_with_two_admins_the_other_one_decides(desk: Desk, admin: Browser, second: Browser) -> None:

@@ -21,7 +21,7 @@ _COMES = 0.65
 """How many of those who sit there bet on a round,"""
 _HEDGES = 0.08
 """and how many of these on both sides."""
-_GALA_SEATS = (9, 13)
+_GALA_SEATS = (12, 16)
 _GALA_ROUNDS = 2
 _GALA_STAKES = 6
 _BOTH = ("andar", "bahar")
@@ -48,7 +48,7 @@ LONG_TABLE = 2
 TABLES = (
     TableKind("Lotus Andar Bahar", "standard", Dealing.AUTOMATIC, 0.65, (14.5, 18.0, 21.0), (2, 6), 1_000),
     TableKind("Three Rivers", "three-stage", Dealing.AUTOMATIC, 0.27, (16.5, 20.5), (2, 6), 500),
-    TableKind("The Long Table", "colour start", Dealing.MANUAL, 0.08, (20.0, 22.0), (6, 10), 2_000, 40_000),
+    TableKind("The Long Table", "colour start", Dealing.MANUAL, 0.08, (20.0, 22.0), (8, 12), 2_000, 40_000),
 )
 
 

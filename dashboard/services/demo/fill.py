@@ -5,11 +5,9 @@ since nobody there is among them, the rounds at the tables; then what the office
 here writes a balance or an entry itself.
 """
 
-import contextvars
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import zip_longest
@@ -27,9 +25,12 @@ from dashboard.services import balances, operators, players, vip, vip_rules
 from dashboard.services.actors import SYSTEM
 from dashboard.services.demo import evenings, gifts, habits, partners, payouts, people, requests
 from dashboard.services.demo.account import Day, Event, House
+from dashboard.services.demo.beside import beside
+from dashboard.services.demo.evenings import Guest
 from dashboard.services.demo.life import Ending, Life, be_guest, live
 from dashboard.services.demo.office import Member, Office, hire
 from dashboard.services.demo.partner_months import MONTHS, Months
+from dashboard.services.demo.partners import Partner
 from dashboard.services.demo.tables import Tables
 from dashboard.services.partner_statements import following, preceding
 from dashboard.services.transact import Transact
@@ -86,52 +87,30 @@ def fill(
     transact(_refuse_unless_empty)
     first_day = clock.local(now, TIMEZONE).date() - dt.timedelta(days=days_count - 1)
     days = tuple(_days(first_day, days_count))
-    with ThreadPoolExecutor(1) as thread:
-        beside = _Beside(thread, transact)
+    with beside(transact) as other:
         operator_id, house, founded_at = transact(partial(_found, days=days, now=now))
-        hiring = beside.begin(partial(hire, operator_id=operator_id, currency=CURRENCY, now=founded_at))
+        hiring = other.begin(partial(hire, operator_id=operator_id, currency=CURRENCY, now=founded_at))
         lives = []
         for life in _lives(seed, house, players_count):
             lives.append(life)
             tell("Inventing lives", len(lives), players_count)
         staff = hiring.result()
-        associates = beside.begin(partial(partners.found, staff_by_email=staff, house=house))
+        agreeing = other.begin(partial(partners.found, staff_by_email=staff, house=house))
         office = Office(seed=seed, timezone=TIMEZONE, currency=CURRENCY, staff_by_email=staff)
         members = _register(transact, office=office, operator_id=operator_id, seed=seed, lives=lives, now=now)
-        coming = [member.player_id for member, life in zip(members, lives, strict=True) if life.is_guest]
-        tables = Tables(
-            seed=seed,
-            house=house,
-            manager=office.manager,
-            admin=office.admin,
-            guests=evenings.guests(_rng(seed, "guests"), coming),
-            rounds_per_day=max(3.0, min(ROUNDS_PER_DAY, players_count / 180)),
-        )
-        transact(
-            partial(
-                partners.refer,
-                made=associates.result(),
-                guests=tables.guests,
-                others=sorted({member.player_id for member in members}.difference(coming)),
-                joined_at={
-                    member.player_id: life.joined_at for member, life in zip(members, lives, strict=True)
-                },
-                rng=_rng(seed, "referred"),
-            )
-        )
-        months = Months(house, associates.result(), office.manager, staff["admin@example.com"])
-        money_acts = [_Act(at, do) for at, do in months.acts(_month_of(house.opened_at))]
-        before = [act for act in money_acts if act.at < days[0].start]
-        within = [act for act in money_acts if act.at >= days[0].start]
-        beside.begin(partial(tables.open_house, at=house.opened_at + dt.timedelta(minutes=6)))
-        season = [_Act(day.start, partial(tables.season, day=day)) for day in _season(seed, house)]
-        for act in sorted([*before, *season], key=lambda act: act.at):
-            beside.begin(act.do)
-        plan = _Plan(members, lives, [*_acts(seed, office, members, lives, house), *within])
+        tables = _tables(seed, house, office, members, lives)
+        made = agreeing.result()
+        rng = _rng(seed, "referred")
+        transact(partial(_refer, rng=rng, made=made, guests=tables.guests, members=members, lives=lives))
+        months = Months(house, made, office.manager, staff["admin@example.com"])
+        about_money = [_Act(at, do) for at, do in months.acts(_month_of(house.opened_at))]
+        season = other.begin_each(_season(seed, house, tables, about_money))
+        plan = _Plan(members, lives, [*_acts(seed, office, members, lives, house), *about_money])
         for first in range(0, days_count, STRETCH_DAYS):
             stretch = days[first : first + STRETCH_DAYS]
-            played = beside.begin(partial(tables.live, days=stretch))
+            played = other.begin(partial(tables.live, days=stretch))
             transact(partial(_live, plan=plan, days=stretch))
+            season.result()
             played.result()
             transact(partial(_work, office=office, plan=plan, days=stretch, now=now))
             tell("Living days", first + len(stretch), days_count)
@@ -166,8 +145,47 @@ def _days(first: dt.date, count: int) -> Iterator[Day]:
         yield Day(on, span.start, span.end)
 
 
-def _season(seed: int, house: House) -> Iterator[Day]:
-    """Some evenings of every month since the house opened, before the days that are told one by one."""
+def _tables(
+    seed: int, house: House, office: Office, members: Sequence[Member], lives: Sequence[Life]
+) -> Tables:
+    coming = [member.player_id for member, life in zip(members, lives, strict=True) if life.is_guest]
+    return Tables(
+        seed=seed,
+        house=house,
+        manager=office.manager,
+        admin=office.admin,
+        guests=evenings.guests(_rng(seed, "guests"), coming),
+        rounds_per_day=max(3.0, min(ROUNDS_PER_DAY, len(members) / 180)),
+    )
+
+
+def _refer(
+    session: Session,
+    *,
+    rng: Random,
+    made: Sequence[Partner],
+    guests: Sequence[Guest],
+    members: Sequence[Member],
+    lives: Sequence[Life],
+) -> None:
+    joined_at = {member.player_id: life.joined_at for member, life in zip(members, lives, strict=True)}
+    others = sorted(joined_at.keys() - {guest.player_id for guest in guests})
+    partners.refer(session, made=made, guests=guests, others=others, joined_at=joined_at, rng=rng)
+
+
+def _season(
+    seed: int, house: House, tables: Tables, about_money: Sequence[_Act]
+) -> list[Callable[[Session], None]]:
+    """What happened since the house opened, before the days that are told one by one, in order of time."""
+    begins = house.days[0].start
+    acts = [_Act(day.start, partial(tables.season, day=day)) for day in _galas(seed, house)]
+    acts += [act for act in about_money if act.at < begins]
+    opening = partial(tables.open_house, at=house.opened_at + dt.timedelta(minutes=6))
+    return [opening, *(act.do for act in sorted(acts, key=lambda act: act.at))]
+
+
+def _galas(seed: int, house: House) -> Iterator[Day]:
+    """Some evenings of every month of that time."""
     month = _month_of(house.opened_at)
     while month < house.days[0].on:
         rng = _rng(seed, "season", month)
@@ -322,18 +340,6 @@ def _office_hour(rng: Random, house: House, *, since: dt.datetime) -> dt.datetim
     if not possible:
         return house.now - dt.timedelta(minutes=rng.uniform(3, 25))
     return rng.choice(possible).at(rng.uniform(9, 17))
-
-
-class _Beside:
-    """A thread in which transactions of their own are done, one after the other, beside those of this one."""
-
-    def __init__(self, thread: ThreadPoolExecutor, transact: Transact) -> None:
-        self._thread, self._transact = thread, transact
-
-    def begin(self, work: Callable[[Session], T]) -> Future[T]:
-        """Do it as soon as what was begun before is done."""
-        # The edge's transactions look for their engine in the context of whoever runs them.
-        return self._thread.submit(contextvars.copy_context().run, self._transact, work)
 
 
 class _Plan:

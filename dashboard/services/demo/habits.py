@@ -24,8 +24,8 @@ class Segment:
 
 
 SEGMENTS = (
-    Segment("casual", 0.52, 14, 110, 0.50, 2),
-    Segment("regular", 0.30, 40, 450, 0.8, 4),
+    Segment("casual", 0.52, 14, 110, 0.46, 2),
+    Segment("regular", 0.30, 40, 450, 0.74, 4),
     Segment("keen", 0.12, 190, 2_200, 1.2, 5),
     Segment("high", 0.045, 700, 9_000, 1.7, 6),
     Segment("whale", 0.015, 2_600, 34_000, 2.4, 6),

@@ -3,7 +3,7 @@
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from secrets import token_urlsafe
 
@@ -12,13 +12,14 @@ from sqlalchemy.orm import Session
 from dashboard import clock, money
 from dashboard.models.login import Role
 from dashboard.models.partner import Disclosure, LossPolicy, PartnerStatus, StakesCounted
-from dashboard.services import partners, passwords, staff
+from dashboard.services import operators, partners, passwords, staff
 from dashboard.services.actors import SYSTEM, Actor
 from dashboard.services.demo.account import House
 from dashboard.services.demo.evenings import LONG_TABLE, Guest
 from dashboard.services.partner_statements import preceding
 from dashboard.services.partner_terms import Terms
 
+_REFERRAL_URL = "https://lotus-house.example/welcome?from={code}"
 _PREFERS_LONG_TABLE = 0.5
 """How much sooner a partner's guests sit there, so that some rounds have five of one partner's."""
 
@@ -134,6 +135,13 @@ def found(session: Session, *, staff_by_email: Mapping[str, Actor], house: House
     """Make the partners, as they were agreed with in their time, and let their users in."""
     admin = staff_by_email["admin@example.com"]
     this_month = clock.local(house.now, house.timezone).date().replace(day=1)
+    settings = operators.lock_settings(session, operator_id=admin.operator_id)
+    operators.edit(
+        session,
+        settings=replace(settings, referral_url=_REFERRAL_URL),
+        actor=admin,
+        now=_morning(_back(this_month, PARTNERS[0].versions[0].months_ago), house),
+    )
     return [_make(session, kind, admin, house, this_month) for kind in PARTNERS]
 
 
