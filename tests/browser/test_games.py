@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page, expect
@@ -57,9 +58,16 @@ def play_by_hand(desk: Desk, game_id: int, cards: str) -> int:
 
 
 @contextmanager
-def simulating(desk: Desk, *options: str) -> Iterator[subprocess.Popen[str]]:
-    """The command as a script starts it, in a process of its own, on the desk's database."""
-    environment = {**os.environ, "DATABASE_URL": desk.app.config["DATABASE_OWNER_URL"]}
+def simulating(desk: Desk, anchors: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """The command as a script starts it, in a process of its own, on the desk's database.
+
+    With a folder of its own for anchors: those of other tests' databases lie in the one of the run.
+    """
+    environment = {
+        **os.environ,
+        "DATABASE_URL": desk.app.config["DATABASE_OWNER_URL"],
+        "PURSER_ANCHOR_DIR": str(anchors),
+    }
     line = [sys.executable, "-m", "dashboard.cli", "simulate", "--json", *options]
     with subprocess.Popen(line, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
         yield process
@@ -115,7 +123,7 @@ def test_a_table_is_dealt_without_a_mouse(person: Callable[..., Page], desk: Des
 
 
 def test_two_watch_while_a_simulation_bets_at_full_speed_and_nothing_typed_is_lost(
-    person: Callable[..., Page], desk: Desk
+    person: Callable[..., Page], desk: Desk, tmp_path: Path
 ) -> None:
     game_id = new_game(desk)
     first, second = person(Role.MANAGER), person(Role.MANAGER, name="Ben Ito")
@@ -125,11 +133,15 @@ def test_two_watch_while_a_simulation_bets_at_full_speed_and_nothing_typed_is_lo
     first.locator("#bet-player").fill("P-10")
     first.locator("#bet-amount").press_sequentially("12.")
     first.evaluate("document.getElementById('bet-amount').setSelectionRange(1, 2)")
-    with simulating(desk, "--game", "Lotus", "--rounds", "3", "--bets-per-round", "150") as simulation:
+    with simulating(
+        desk, tmp_path, "--game", "Lotus", "--rounds", "3", "--bets-per-round", "150"
+    ) as simulation:
         expect(first.locator("#live-title")).to_contain_text("Round")
         second.locator("#bet-player").press_sequentially("P-11")
         outcome = json.loads(simulation.communicate(timeout=60)[0])
-    assert (outcome["bets"], outcome["refused"], outcome["verify"]["ok"]) == (450, {}, True)
+    assert (outcome["bets"], outcome["refused"], outcome["verify"]["ok"]) == (450, {}, True), outcome[
+        "verify"
+    ]
     last = desk.read(lambda session: session.scalars(select(Round).filter_by(number=3)).one())
     staked = money.show(last.staked, last.currency)
     for page in (first, second):
