@@ -135,11 +135,11 @@ def test_many_changes_travel_together(here: Flask, elsewhere: Flask, database: s
         for note in connection.notifies(timeout=SOON_SECONDS):
             notes.append(note)
             carried.update(json.loads(note.payload)["topics"])
-            if carried == set(told):
+            if carried >= set(told):
                 break
         notes += connection.notifies(timeout=0)
 
-    assert heard == carried == set(told)
+    assert heard == set(told) <= carried
     # PostgreSQL takes 8000 bytes at a time: three messages of at most 200 topics, or a few more where
     # the first were on their way already.
     assert 3 <= len(notes) < 50
