@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator
 import psycopg
 from flask import Flask, current_app
 
+from dashboard import roles
 from dashboard.db import alchemy
 
 CHANNEL = "purser_live"
@@ -171,7 +172,7 @@ class Bus:
         with self._app.app_context():
             url = alchemy.engine.url.set(drivername="postgresql")
         return psycopg.connect(
-            url.render_as_string(hide_password=False),
+            roles.plain(url),
             autocommit=True,
             application_name="purser-live",
             keepalives_idle=30,  # a server that vanished without a word shows within a minute or two

@@ -80,7 +80,7 @@ def url_on(owner_url: str, role: str, passwords: Mapping[str, str], *, database:
         url = url.set(username=ROLES[role].name, password=passwords[role])
     if database is not None:
         url = url.set(database=database)
-    return _plain(url)
+    return plain(url)
 
 
 def database_of(url: str) -> str:
@@ -95,10 +95,11 @@ def password_of(url: str) -> str:
 
 def without_password(url: str) -> str:
     """The URL without it, fit for a process list."""
-    return _plain(make_url(url).set(password=None))
+    return plain(make_url(url).set(password=None))
 
 
-def _plain(url: URL) -> str:
+def plain(url: URL) -> str:
+    """A URL, password included, as libpq reads it."""
     # SQLAlchemy's "+" for a blank is not understood by libpq; a "+" that is meant is written %2B.
     return url.render_as_string(hide_password=False).replace("+", "%20")
 

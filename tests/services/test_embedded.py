@@ -12,7 +12,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from dashboard import embedded, keys, migrate, roles, service_account
+import dashboard
+from dashboard import embedded, keys, live, migrate, roles, service_account
 from dashboard.config import ROOT
 
 
@@ -70,6 +71,20 @@ def test_the_application_is_no_superuser_and_makes_no_tables(home):
     assert ask(embedded.url(home, "app"), "SHOW statement_timeout") == "5s"
     assert ask(embedded.url(home, "app"), "SHOW lock_timeout") == "2s"
     assert ask(embedded.url(home, "report"), "SHOW default_transaction_read_only") == "on"
+
+
+def test_open_pages_are_told_through_a_folder_with_blanks(home):
+    with roles.connect_as_owner(embedded.url(home, "owner")) as connection:
+        roles.ensure(connection, embedded.url(home, "owner"), keys.database_passwords(home))
+    uri = roles.url_on(embedded.url(home, "owner"), "app", keys.database_passwords(home))
+    app = dashboard.create_app(TESTING=True, SQLALCHEMY_DATABASE_URI=uri)
+    with psycopg.connect(uri, autocommit=True) as listener:
+        listener.execute(f"LISTEN {live.CHANNEL}")
+        with app.app_context():
+            live.tell("players")
+        (note,) = listener.notifies(timeout=30, stop_after=1)
+    app.extensions["live"].close()
+    assert "players" in note.payload
 
 
 def test_passwords_that_changed_are_set_again(home):
