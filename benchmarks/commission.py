@@ -21,7 +21,7 @@ from dashboard.services.partner_terms import Terms
 
 PARTNERS, BETS, TURNS = 100, 100_000, 3
 WARM_UP_BETS = 1_000
-RATIO_MOST = 1.25
+RATIO_MOST = 1.5
 _ROUND = text("""
 SELECT r.operator_id, array_agg(DISTINCT b.player_id) AS player_ids
 FROM rounds r JOIN bets b ON b.round_id = r.id WHERE r.id = :r GROUP BY r.operator_id
