@@ -10,7 +10,7 @@ from wtforms.validators import InputRequired, Length, ValidationError
 from dashboard.forms.base import DeskForm
 from dashboard.forms.filters import DayField, FilterForm, choice, choices
 from dashboard.forms.partners import PercentField, reason_field
-from dashboard.models.partner import EarningState, PayoutState, StatementState
+from dashboard.models.partner_money import EarningState, PayoutState, StatementState
 from dashboard.queries.partner_figures import EarningFilter
 from dashboard.queries.partner_money import OPEN_PAYOUTS, MoneyFilter
 from dashboard.services.partner_payouts import REFERENCE_MAX
@@ -131,8 +131,11 @@ class MonthForm(DeskForm):
             raise ValidationError("Enter a month such as 2026-11.")
 
     def chosen(self) -> dt.date:
-        """Its first day. Call it when it is valid."""
-        return dt.datetime.strptime(self.month.data or "", _MONTH).date()  # noqa: DTZ007 - of the calendar
+        """Its first day. Call it when it is valid, or ValueError."""
+        month = read_month(self.month.data or "")
+        if month is None:
+            raise ValueError("no month was chosen")
+        return month
 
 
 class RejectionForm(DeskForm):

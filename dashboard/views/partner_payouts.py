@@ -1,5 +1,7 @@
 """Partners' payouts: what waits, one of them, and what is done with it by two people."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, make_response, render_template, request, url_for
@@ -65,51 +67,41 @@ def show(payout_id: int) -> ResponseReturnValue:
 @requires("partners:approve")
 def create_approval(payout_id: int) -> ResponseReturnValue:
     """Let it be paid, by somebody else."""
-    form, who, now = DeskForm(), access.current_actor(), clock.now()
-    try:
-        db.transact(lambda session: partner_payouts.approve(session, payout_id=payout_id, actor=who, now=now))
-    except (Rejected, Conflict) as refused:
-        form.show(refused)
-        return _page(payout_id, approval=form, status=_status(refused))
-    return _done(payout_id, "The payout is approved: somebody else pays it.")
+    work = partial(partner_payouts.approve, payout_id=payout_id)
+    return _act(payout_id, "approval", DeskForm(), work, "is approved: somebody else pays it")
 
 
 @bp.post("/payouts/<int:payout_id>/payment")
 @requires("partners:approve")
 def create_payment(payout_id: int) -> ResponseReturnValue:
     """Write down by which payment it was paid."""
-    form, who, now = ReferenceForm(), access.current_actor(), clock.now()
-    if not form.validate():
-        return _page(payout_id, payment=form, status=422)
-    try:
-        db.transact(
-            lambda session: partner_payouts.pay(
-                session, payout_id=payout_id, reference=form.reference.data or "", actor=who, now=now
-            )
-        )
-    except (Rejected, Conflict) as refused:
-        form.show(refused)
-        return _page(payout_id, payment=form, status=_status(refused))
-    return _done(payout_id, "The payout is paid.")
+    form = ReferenceForm()
+    work = partial(partner_payouts.pay, payout_id=payout_id, reference=form.reference.data or "")
+    return _act(payout_id, "payment", form, work, "is paid")
 
 
 @bp.post("/payouts/<int:payout_id>/rejection")
 @requires("partners:approve")
 def create_rejection(payout_id: int) -> ResponseReturnValue:
     """Do not pay it: the amount is available again."""
-    form, who, now = RejectionForm(), access.current_actor(), clock.now()
+    form = RejectionForm()
+    work = partial(partner_payouts.reject, payout_id=payout_id, reason=form.reason.data or "")
+    return _act(payout_id, "rejection", form, work, "is rejected: its amount is available again")
+
+
+def _act(
+    payout_id: int, noun: str, form: DeskForm, work: Callable[..., None], became: str
+) -> ResponseReturnValue:
+    """Do it, or show at `form`, which the page knows by its noun, why not."""
     if not form.validate():
-        return _page(payout_id, rejection=form, status=422)
+        return _page(payout_id, status=422, **{noun: form})
+    who, now = access.current_actor(), clock.now()
     try:
-        db.transact(
-            lambda session: partner_payouts.reject(
-                session, payout_id=payout_id, reason=form.reason.data or "", actor=who, now=now
-            )
-        )
+        db.transact(lambda session: work(session, actor=who, now=now))
     except (Rejected, Conflict) as refused:
         form.show(refused)
-        return _page(payout_id, rejection=form, status=_status(refused))
-    return _done(payout_id, "The payout is rejected: its amount is available again.")
+        return _page(payout_id, status=_status(refused), **{noun: form})
+    return _done(payout_id, f"The payout {became}.")
 
 
 def _context(session: Session) -> dict[str, Any]:
@@ -133,8 +125,8 @@ def _page(
     payout_id: int,
     *,
     approval: DeskForm | None = None,
-    payment: ReferenceForm | None = None,
-    rejection: RejectionForm | None = None,
+    payment: DeskForm | None = None,
+    rejection: DeskForm | None = None,
     status: int = 200,
 ) -> Response:
     operator = access.current_operator()
