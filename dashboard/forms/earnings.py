@@ -8,7 +8,7 @@ from wtforms.validators import InputRequired, Length
 
 from dashboard.forms.base import AmountField, DeskForm, HiddenKey
 from dashboard.forms.filters import DayField, FilterForm, choice, choices
-from dashboard.models.partner import EarningState
+from dashboard.models.partner_money import EarningState
 from dashboard.queries.earnings import EarningFilter
 from dashboard.services.partners import DETAILS_MAX
 

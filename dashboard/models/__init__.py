@@ -28,20 +28,16 @@ from dashboard.models.login import (
     SignInSession,
 )
 from dashboard.models.operator import Operator
-from dashboard.models.partner import (
-    Partner,
+from dashboard.models.partner import Partner, PartnerContract, PartnerMinimum, PartnerStatusChange, Referral
+from dashboard.models.partner_money import (
     PartnerAccount,
-    PartnerContract,
     PartnerGameEarning,
-    PartnerMinimum,
     PartnerPayout,
     PartnerPeriodPlayer,
     PartnerShownEarning,
     PartnerShownPeriod,
     PartnerStatement,
     PartnerStatementLine,
-    PartnerStatusChange,
-    Referral,
 )
 from dashboard.models.player import Player, PlayerHandle, PlayerNote
 from dashboard.models.round_request import RoundRequest

@@ -13,7 +13,7 @@ from sqlalchemy import Select, column, func, literal, select, table, tuple_
 from sqlalchemy.orm import Session
 
 from dashboard.models import PartnerShownEarning, PartnerShownPeriod
-from dashboard.models.partner import PeriodKind
+from dashboard.models.partner_money import PeriodKind
 from dashboard.queries import paging
 from dashboard.queries.paging import Listing, Page, Place
 

@@ -15,7 +15,7 @@ from dashboard.models import (
     PartnerShownEarning,
     PartnerStatement,
 )
-from dashboard.models.partner import StatementState
+from dashboard.models.partner_money import StatementState
 from dashboard.queries import paging
 from dashboard.queries.paging import Listing, Page, Place
 

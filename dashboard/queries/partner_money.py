@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from dashboard.errors import NotFound
 from dashboard.models import Login, Partner, PartnerPayout, PartnerStatement
-from dashboard.models.partner import PayoutState
+from dashboard.models.partner_money import PayoutState
 from dashboard.queries import paging
 from dashboard.queries.paging import Page, Place
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from dashboard import money
 from dashboard.models import PartnerAccount, PartnerPayout, PartnerStatement
-from dashboard.models.partner import StatementState
+from dashboard.models.partner_money import StatementState
 from dashboard.queries import paging
 from dashboard.queries.paging import Page, Place
 from dashboard.services.partner_terms import DEFAULT_MINIMUM

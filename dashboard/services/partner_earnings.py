@@ -14,7 +14,8 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from dashboard import clock
-from dashboard.models.partner import Disclosure, PeriodKind
+from dashboard.models.partner import Disclosure
+from dashboard.models.partner_money import PeriodKind
 from dashboard.services import partner_terms
 from dashboard.services.partner_terms import NOTHING, PLAYERS_MIN, Shown
 

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from dashboard import clock, money
 from dashboard.errors import Conflict, NotFound, Rejected
 from dashboard.models import PartnerPayout
-from dashboard.models.partner import PartnerStatus, PayoutState
+from dashboard.models.partner import PartnerStatus
+from dashboard.models.partner_money import PayoutState
 from dashboard.services import partner_accounts, partner_statements, staff_log
 from dashboard.services.actors import Actor
 

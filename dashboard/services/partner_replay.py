@@ -13,14 +13,8 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from dashboard import clock
-from dashboard.models.partner import (
-    EARNING_STATUSES,
-    Disclosure,
-    EarningState,
-    PayoutState,
-    StakesCounted,
-    StatementState,
-)
+from dashboard.models.partner import EARNING_STATUSES, Disclosure, StakesCounted
+from dashboard.models.partner_money import EarningState, PayoutState, StatementState
 from dashboard.services import partner_books, partner_terms, partner_wording, statement_replay
 from dashboard.services.findings import Found
 from dashboard.services.partner_books import Books

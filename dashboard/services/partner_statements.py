@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 from dashboard import clock, money
 from dashboard.errors import Conflict, NotFound, Rejected
 from dashboard.models import PartnerStatement, PartnerStatementLine
-from dashboard.models.partner import LossPolicy, StatementState
+from dashboard.models.partner import LossPolicy
+from dashboard.models.partner_money import StatementState
 from dashboard.services import partner_accounts, staff_log
 from dashboard.services.actors import Actor
 from dashboard.services.partner_accounts import Key

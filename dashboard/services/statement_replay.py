@@ -12,7 +12,8 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from dashboard import money
-from dashboard.models.partner import EarningState, LossPolicy, PayoutState, StatementState
+from dashboard.models.partner import LossPolicy
+from dashboard.models.partner_money import EarningState, PayoutState, StatementState
 from dashboard.services import partner_wording
 from dashboard.services.findings import Found
 from dashboard.services.partner_books import Books

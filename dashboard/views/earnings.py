@@ -8,7 +8,8 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from dashboard import clock, db
-from dashboard.models.partner import Disclosure, PeriodKind
+from dashboard.models.partner import Disclosure
+from dashboard.models.partner_money import PeriodKind
 from dashboard.queries import earnings as queries
 from dashboard.queries import partner_site
 from dashboard.queries.earnings import EarningFilter, PeriodRow

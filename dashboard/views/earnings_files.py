@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from dashboard import db
 from dashboard.forms.filters import FilterForm
-from dashboard.models.partner import PeriodKind
+from dashboard.models.partner_money import PeriodKind
 from dashboard.queries import earnings, partner_site, statements
 from dashboard.services.exports import Format
 from dashboard.views import access, earnings_lists, exports, partner_sheets, statement_files

@@ -14,7 +14,7 @@ from dashboard.forms.earnings import (
     MonthFilterForm,
 )
 from dashboard.forms.filters import FilterForm
-from dashboard.models.partner import PeriodKind
+from dashboard.models.partner_money import PeriodKind
 from dashboard.queries import earnings as queries
 from dashboard.queries import partner_site
 from dashboard.views import access, htmx, lists

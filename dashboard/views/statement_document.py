@@ -7,7 +7,8 @@ from typing import Any
 
 from dashboard import clock, money
 from dashboard.models.operator import MoneyMode
-from dashboard.models.partner import LossPolicy, StatementState
+from dashboard.models.partner import LossPolicy
+from dashboard.models.partner_money import StatementState
 from dashboard.queries.statements import DayRow, EarningRow, LineRow, Signatures, Statement, Sums
 from dashboard.services.sessions import OperatorFacts
 

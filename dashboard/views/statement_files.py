@@ -8,7 +8,7 @@ from flask import Response
 from sqlalchemy.orm import Session
 
 from dashboard import money
-from dashboard.models.partner import StatementState
+from dashboard.models.partner_money import StatementState
 from dashboard.queries import statements
 from dashboard.queries.paging import Listing
 from dashboard.queries.statements import EarningRow, Signatures, Statement, StatementRow, Sums

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from dashboard.models import Login, Operator, PartnerShownEarning, PartnerStatement
 from dashboard.models.login import Role
-from dashboard.models.partner import EarningState
+from dashboard.models.partner_money import EarningState
 from dashboard.models.wallet import ChangeType
 from dashboard.services import (
     partner_approvals,
