@@ -19,6 +19,8 @@ class AlertType(StrEnum):
     NEGATIVE = "negative"
     UNUSUAL = "unusual"
     HELD_REFUSED = "held_refused"
+    POINTS_EXPIRING = "points_expiring"
+    TIER_ENDING = "tier_ending"
 
 
 class Severity(StrEnum):
@@ -51,10 +53,10 @@ class Alert(Base):
     hits: Mapped[int] = mapped_column(BigInteger, server_default=text("1"))
     peak: Mapped[int]
     """The worst figure so far: the lowest real balance (warning, critical, negative) in minor units,
-    the largest refused amount (limit_exceeded, held_refused), the largest drop in percent, or the highest
-    score."""
+    the largest refused amount (limit_exceeded, held_refused), the largest drop in percent, the highest score,
+    the most points that expire, or the most that is missing for a tier in minor units."""
     threshold: Mapped[int]
-    """The figure that was crossed, in the same unit as the peak."""
+    """The figure that was crossed, in the same unit as the peak; of what ends, how many days before."""
     sequence: Mapped[int | None]
     """The entry of the last hit, if it was one."""
     raised_at: Mapped[Instant]

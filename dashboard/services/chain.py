@@ -4,7 +4,8 @@
 stand 32 zero bytes. The serialisation is the fields of FIELDS in order, each as its length in
 bytes (4 bytes, big-endian) and its content: text in UTF-8, integers as 8 bytes big-endian two's
 complement, instants as integer microseconds since 1970 UTC, digests as they are. NULL is the
-length −1 without content. The first field names the format.
+length −1 without content. The first field names the format. Wallets have FORMAT and FIELDS, points
+their own.
 
 It stands here twice, as SQL for set-based inserts and as Python for an independent proof; a test
 compares the two. Changing either breaks every chain ever written: a new format gets a new name.
@@ -43,6 +44,33 @@ FIELDS = (
     ("created_at", "instant"),
 )
 
+POINTS_FORMAT = "purser.points.1"
+POINTS_FIELDS = (
+    ("player_id", "integer"),
+    ("sequence", "integer"),
+    ("operator_id", "integer"),
+    ("kind", "text"),
+    ("base_points", "integer"),
+    ("bonus_points", "integer"),
+    ("balance_after", "integer"),
+    ("invoice", "optional text"),
+    ("payment", "optional text"),
+    ("payment_mode", "optional text"),
+    ("payment_amount", "optional integer"),
+    ("price", "optional integer"),
+    ("discount_bp", "optional integer"),
+    ("tier_id", "optional integer"),
+    ("reverses", "optional integer"),
+    ("currency", "optional text"),
+    ("wallet_sequence", "optional integer"),
+    ("notes", "text"),
+    ("performed_by", "text"),
+    ("idempotency_key", "text"),
+    ("fingerprint", "digest"),
+    ("created_at", "instant"),
+)
+_FORMATS = {FORMAT: FIELDS, POINTS_FORMAT: POINTS_FIELDS}
+
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _NULL = struct.pack(">i", -1)
 
@@ -54,28 +82,28 @@ _SQL = {
 }
 
 
-def sql(expressions: Mapping[str, str], *, before: str) -> str:
+def sql(expressions: Mapping[str, str], *, before: str, form: str = FORMAT) -> str:
     """The SQL expression of an entry's hash, a bytea.
 
-    `expressions` maps each name of FIELDS to SQL for its value, `before` is SQL for the hash of the
-    entry before. The database's encoding must be UTF-8, which the start checks.
+    `expressions` maps each name of the format's fields to SQL for its value, `before` is SQL for the hash
+    of the entry before. The database's encoding must be UTF-8, which the start checks.
     """
-    parts = [before, rf"'\x{_text(FORMAT).hex()}'::bytea"]
-    for name, kind in FIELDS:
+    parts = [before, rf"'\x{_text(form).hex()}'::bytea"]
+    for name, kind in _FORMATS[form]:
         expression = expressions[name]
         part = _SQL[kind.removeprefix("optional ")].format(expression)
         parts.append(rf"coalesce({part}, '\xffffffff'::bytea)" if kind.startswith("optional") else part)
     return f"sha256({' || '.join(parts)})"
 
 
-def digest(entry: Mapping[str, Any], before: bytes) -> bytes:
-    """The hash of `entry` (values by the names of FIELDS) that follows `before`; 32 bytes."""
-    return hashlib.sha256(before + serialise(entry)).digest()
+def digest(entry: Mapping[str, Any], before: bytes, *, form: str = FORMAT) -> bytes:
+    """The hash of `entry` (values by the names of the format's fields) that follows `before`; 32 bytes."""
+    return hashlib.sha256(before + serialise(entry, form=form)).digest()
 
 
-def serialise(entry: Mapping[str, Any]) -> bytes:
+def serialise(entry: Mapping[str, Any], *, form: str = FORMAT) -> bytes:
     """The bytes of an entry that its hash covers, without the hash before."""
-    return _text(FORMAT) + b"".join(field(entry[name], kind) for name, kind in FIELDS)
+    return _text(form) + b"".join(field(entry[name], kind) for name, kind in _FORMATS[form])
 
 
 def field(value: Any, kind: str) -> bytes:

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from dashboard import money
+from dashboard.services import lots
 from dashboard.services.vip import Problem
 
 
@@ -90,11 +91,5 @@ def fund(
 
 
 def _from_oldest(grants: Sequence[Grant], amount: int) -> tuple[Share, ...]:
-    shares = []
-    for grant in grants:
-        if amount == 0:
-            break
-        share = min(amount, grant.remaining)
-        shares.append(Share(grant.id, share))
-        amount -= share
-    return tuple(shares)
+    taken = lots.take([grant.remaining for grant in grants], amount)
+    return tuple(Share(grant.id, part) for grant, part in zip(grants, taken, strict=True) if part)

@@ -1,4 +1,4 @@
-"""Operators: creating one, with the VIP levels, rules and rule sets of games that it starts from."""
+"""Operators: creating one, with the levels, rules, rule sets of games and tiers that it starts from."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from dashboard import money
 from dashboard.errors import Conflict, Rejected
 from dashboard.models.operator import MoneyMode, Operator, StakeOrder, WageringCounts
 from dashboard.models.vip import Level, VipLevel, VipRule, VipRuleVersion
-from dashboard.services import rule_set_rows, staff_log
+from dashboard.services import loyalty_tiers, rule_set_rows, staff_log
 from dashboard.services.actors import Actor
 
 WEEKS_PER_DAY_LIMIT = 4
@@ -74,7 +74,7 @@ def create(
     defaults: Defaults,
     now: dt.datetime,
 ) -> int:
-    """Make an operator with the VIP table in its own currency and in `currencies`, and rule sets; its id.
+    """Make an operator with the VIP table in its currency and in `currencies`, rule sets and tiers; its id.
 
     Raises Rejected for an empty name, a wrong slug, a currency or time zone that does not exist, and
     Conflict for a slug in use.
@@ -114,6 +114,7 @@ def create(
         insert(VipRuleVersion), [{**rule, "changed_by": "system", "changed_at": now} for rule in rules]
     )
     rule_set_rows.ship(session, operator.id, now)
+    loyalty_tiers.ship(session, operator_id=operator.id, currency=currency)
     return operator.id
 
 

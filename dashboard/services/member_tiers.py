@@ -1,0 +1,155 @@
+"""How members come to tiers, keep and lose them: each time an entry of the journal and a line of history."""
+
+import datetime as dt
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from dashboard import clock
+from dashboard.models.loyalty import PointsKind, TierChange, TierLoss
+from dashboard.services import loyalty_tiers, points_journal, points_standing
+from dashboard.services.actors import SYSTEM, Actor
+from dashboard.services.loyalty_tiers import Tier
+from dashboard.services.points_journal import Entry, Posting
+from dashboard.services.points_standing import Member
+
+QUALIFYING_MONTHS = 12
+"""A tier is kept by what was paid in so many months up to its last day."""
+
+
+def reach(
+    session: Session, member: Member, tier: Tier, *, because: Entry, actor: Actor, now: dt.datetime
+) -> Entry:
+    """Put a member into the tier that a load has reached, valid from today."""
+    return move(
+        session,
+        member,
+        tier,
+        change=TierChange.NEW if member.tier is None else TierChange.UPGRADE,
+        valid_until=loyalty_tiers.months_later(member.today, tier.validity_months),
+        reason=f"Payment of load {because.sequence}",
+        actor=actor,
+        now=now,
+    )
+
+
+def review(session: Session, member: Member, *, now: dt.datetime) -> list[Entry]:
+    """Renew or take away a tier whose last day is over, again until the member is up to date.
+
+    Kept where the payments of the last 12 months up to its last day reach its minimum; else one step down,
+    or to the tier that they reach, as the programme says. A retired tier is never renewed.
+    """
+    entries = []
+    while member.tier is not None and member.tier_valid_until is not None:
+        ended = member.tier_valid_until
+        if ended >= member.today:
+            break
+        paid = paid_within(session, member, ended)
+        tier = _following(member, paid)
+        kept = tier is not None and tier.id == member.tier.id
+        missing = member.tier.minimum_payment - paid
+        entries.append(
+            move(
+                session,
+                member,
+                tier,
+                change=TierChange.RENEWAL if kept else TierChange.DOWNGRADE,
+                valid_until=loyalty_tiers.months_later(ended, tier.validity_months) if tier else None,
+                reason=_reason(member.tier, kept=kept, missing=missing),
+                actor=SYSTEM,
+                now=now,
+            )
+        )
+        member = points_standing.again(session, member)
+    return entries
+
+
+def paid_within(session: Session, member: Member, last: dt.date) -> int:
+    """What was paid in the 12 months that end with that day, less what was given back; minor units."""
+    first = loyalty_tiers.months_later(last, -QUALIFYING_MONTHS) + dt.timedelta(days=1)
+    span = clock.between(first, last + dt.timedelta(days=1), member.programme.timezone)
+    return int(
+        session.execute(_PAID, {"p": member.player_id, "start": span.start, "end": span.end}).scalar_one()
+    )
+
+
+def move(
+    session: Session,
+    member: Member,
+    tier: Tier | None,
+    *,
+    change: TierChange,
+    valid_until: dt.date | None,
+    reason: str,
+    actor: Actor,
+    now: dt.datetime,
+) -> Entry:
+    """Write a change of tier: the wallet, the entry and the history. The member must be locked."""
+    key = f"tier:{member.player_id}:{now.isoformat()}:{change}:{valid_until}"
+    posting = Posting(
+        player_id=member.player_id,
+        kind=PointsKind.TRANSFER_TIER,
+        base_points=0,
+        bonus_points=0,
+        tier_id=tier.id if tier else None,
+        notes=reason,
+        performed_by=actor.reference,
+        idempotency_key=key,
+        fingerprint=points_journal.fingerprint_of_key(key),
+        created_at=now,
+    )
+    (entry,) = points_journal.append(session, [posting])
+    values = {
+        "p": member.player_id,
+        "operator": member.operator_id,
+        "tier": tier.id if tier else None,
+        "discount": tier.discount_bp if tier else 0,
+        "until": valid_until,
+        "previous": member.tier.id if member.tier else None,
+        "change": change,
+        "sequence": entry.sequence,
+        "reason": reason,
+        "now": now,
+    }
+    session.execute(_SET, values)
+    session.execute(_TELL, values)
+    return entry
+
+
+_PAID = text("""
+SELECT coalesce(sum(CASE kind WHEN 'load' THEN payment_amount ELSE -payment_amount END), 0)
+FROM loyalty_entries
+WHERE player_id = :p AND kind IN ('load', 'reversal') AND created_at >= :start AND created_at < :end
+""")
+_SET = text("""
+UPDATE loyalty_wallets SET tier_id = :tier, discount_bp = :discount, tier_valid_until = :until
+WHERE player_id = :p
+""")
+_TELL = text("""
+INSERT INTO tier_history (player_id, operator_id, sequence, previous_tier_id, tier_id, change, valid_until,
+                          reason, changed_at)
+VALUES (:p, :operator, :sequence, :previous, :tier, :change, :until, :reason, :now)
+""")
+
+
+def _following(member: Member, paid: int) -> Tier | None:
+    """The tier after one that has ended."""
+    present = member.tier
+    if present is None:
+        return None
+    if present.is_active and paid >= present.minimum_payment:
+        return present
+    lower = [
+        tier for tier in member.tiers if tier.is_active and tier.minimum_payment < present.minimum_payment
+    ]
+    if member.programme.tier_loss == TierLoss.QUALIFYING:
+        return loyalty_tiers.reached(lower, paid, present=None)
+    return lower[-1] if lower else None
+
+
+def _reason(tier: Tier, *, kept: bool, missing: int) -> str:
+    if kept:
+        return f"The payments of {QUALIFYING_MONTHS} months keep {tier.name}"
+    if missing <= 0:
+        return f"{tier.name} is no longer given"
+    return f"The payments of {QUALIFYING_MONTHS} months did not keep {tier.name}"
