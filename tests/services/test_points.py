@@ -46,7 +46,7 @@ def load(
     ],
 )
 def test_the_tier_table(
-    session: Session, player_id: int, paid: str, tier: str | None, base: int, loaded: int
+    session: Session, player_id: int, *, paid: str, tier: str | None, base: int, loaded: int
 ) -> None:
     done = load(session, player_id, paid)
     assert (done.tier.code if done.tier else None) == tier
