@@ -1,6 +1,14 @@
 """The tables, one file per area. Importing this package makes all of them known to the metadata."""
 
 from dashboard.models.alert import Alert
+from dashboard.models.analytics import (
+    DailyActivity,
+    DailyBalance,
+    DailyTotal,
+    FxRate,
+    RollupMark,
+    RollupPass,
+)
 from dashboard.models.audit import Anchor, AnchorHead, StaffLog, Verification
 from dashboard.models.bonus import Bonus, BonusOffer, BonusOfferTerm, BonusStake, BonusTerm
 from dashboard.models.bulk import BulkRow, BulkRun
@@ -73,7 +81,11 @@ __all__ = [
     "BulkRow",
     "BulkRun",
     "ChangeRequest",
+    "DailyActivity",
+    "DailyBalance",
+    "DailyTotal",
     "DealStatistic",
+    "FxRate",
     "Game",
     "GameStatistic",
     "LegacyPlayer",
@@ -112,6 +124,8 @@ __all__ = [
     "RecoveryCode",
     "Referral",
     "Refusal",
+    "RollupMark",
+    "RollupPass",
     "Round",
     "RoundClosing",
     "RoundRequest",

@@ -1,0 +1,115 @@
+"""Rollups follow the journals: each entry is counted into its day once, whoever asks and how often.
+
+A journal has no gap and never changes, so a mark for each balance says exactly what is counted already. A pass
+takes what lies behind the marks, adds it up in one statement, and moves the marks in the same transaction.
+"""
+
+import datetime as dt
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+_LOCK = 0x50555253_0006  # "PURS": one pass at a time
+IN_FLIGHT = dt.timedelta(minutes=10)
+"""An entry is dated when its transaction begins; none takes so long until it is committed."""
+
+_DAY = "CAST(e.created_at AT TIME ZONE o.timezone AS date)"
+# The level at that moment is what the next change left; where there was none since, the present one.
+_LEVEL = """
+coalesce((SELECT c.from_level FROM vip_level_changes c
+          WHERE c.player_id = e.player_id AND c.changed_at > e.created_at
+          ORDER BY c.changed_at, c.id LIMIT 1), w.vip_level)
+"""
+_SUMS = """
+count(*) AS entries, sum(real_delta) AS real, sum(bonus_delta) AS bonus,
+sum(greatest(real_delta + bonus_delta, 0)) AS credits
+"""
+_ADD = """
+entries = t.entries + excluded.entries, real = t.real + excluded.real, bonus = t.bonus + excluded.bonus,
+credits = t.credits + excluded.credits
+"""
+_ALONE = text("SELECT pg_try_advisory_xact_lock(:lock)")
+_ROLL = text(f"""
+WITH behind AS (
+  SELECT b.player_id, b.currency, coalesce(m.sequence, 0) AS since,
+         least(b.version, coalesce(m.sequence, 0) + :entries) AS until
+  FROM balances b
+  LEFT JOIN rollup_marks m ON m.player_id = b.player_id AND m.currency = b.currency
+  WHERE b.version > coalesce(m.sequence, 0)
+  ORDER BY b.player_id, b.currency LIMIT :balances
+), entry AS MATERIALIZED (
+  SELECT e.player_id, e.currency, e.sequence, e.operator_id, e.change_type, e.contra_account,
+         coalesce(e.agent_id, 0) AS agent_id, e.real_delta, e.bonus_delta, e.real_before, e.real_after,
+         e.bonus_after, {_DAY} AS day, {_LEVEL} AS level
+  FROM behind h
+  JOIN wallet_entries e
+    ON e.player_id = h.player_id AND e.currency = h.currency AND e.sequence > h.since AND e.sequence <= h.until
+  JOIN operators o ON o.id = e.operator_id
+  JOIN wallets w ON w.player_id = e.player_id
+), totals AS (
+  INSERT INTO daily_totals AS t (operator_id, currency, day, change_type, contra_account, entries, real,
+                                 bonus, credits)
+  SELECT operator_id, currency, day, change_type, contra_account, {_SUMS}
+  FROM entry GROUP BY operator_id, currency, day, change_type, contra_account
+  ON CONFLICT (operator_id, currency, day, change_type, contra_account) DO UPDATE SET {_ADD}
+), activity AS (
+  INSERT INTO daily_activity AS t (operator_id, currency, day, agent_id, level, change_type, contra_account,
+                                   entries, real, bonus, credits)
+  SELECT operator_id, currency, day, agent_id, level, change_type, contra_account, {_SUMS}
+  FROM entry GROUP BY operator_id, currency, day, agent_id, level, change_type, contra_account
+  ON CONFLICT (operator_id, currency, day, agent_id, level, change_type, contra_account)
+  DO UPDATE SET {_ADD}
+), days AS (
+  INSERT INTO daily_balances AS t (player_id, currency, day, operator_id, opening, closing, low, high,
+                                   bonus_closing, entries)
+  SELECT player_id, currency, day, operator_id,
+         (array_agg(real_before ORDER BY sequence))[1], (array_agg(real_after ORDER BY sequence DESC))[1],
+         least(min(real_after), (array_agg(real_before ORDER BY sequence))[1]),
+         greatest(max(real_after), (array_agg(real_before ORDER BY sequence))[1]),
+         (array_agg(bonus_after ORDER BY sequence DESC))[1], count(*)
+  FROM entry GROUP BY player_id, currency, day, operator_id
+  ON CONFLICT (player_id, currency, day) DO UPDATE SET
+    closing = excluded.closing, low = least(t.low, excluded.low), high = greatest(t.high, excluded.high),
+    bonus_closing = excluded.bonus_closing, entries = t.entries + excluded.entries
+), marked AS (
+  INSERT INTO rollup_marks (player_id, currency, sequence)
+  SELECT player_id, currency, until FROM behind
+  ON CONFLICT (player_id, currency) DO UPDATE SET sequence = excluded.sequence
+)
+SELECT count(*) FROM entry
+""")
+_PASSED = text("""
+INSERT INTO rollup_passes (id, passed_at) VALUES (1, :at)
+ON CONFLICT (id) DO UPDATE SET passed_at = greatest(rollup_passes.passed_at, excluded.passed_at)
+""")
+_FORGET = (
+    text("""
+    DELETE FROM rollup_marks m USING balances b
+    WHERE b.player_id = m.player_id AND b.currency = m.currency AND b.operator_id = :operator
+    """),
+    text("DELETE FROM daily_totals WHERE operator_id = :operator"),
+    text("DELETE FROM daily_activity WHERE operator_id = :operator"),
+    text("DELETE FROM daily_balances WHERE operator_id = :operator"),
+    text("DELETE FROM rollup_passes"),
+)
+
+
+def roll(session: Session, *, balances: int = 2_000, entries: int = 5_000) -> int | None:
+    """Count entries behind the marks, of so many balances and so many of each; how many it counted.
+
+    For a job, again until it returns 0. None where another process is at it.
+    """
+    if not session.scalar(_ALONE, {"lock": _LOCK}):
+        return None
+    return int(session.execute(_ROLL, {"balances": balances, "entries": entries}).scalar_one())
+
+
+def passed(session: Session, *, at: dt.datetime) -> None:
+    """Note that what was committed at that moment is counted."""
+    session.execute(_PASSED, {"at": at})
+
+
+def forget(session: Session, *, operator_id: int) -> None:
+    """Have everything of an operator counted anew: its days have become others."""
+    for statement in _FORGET:
+        session.execute(statement, {"operator": operator_id})
