@@ -192,7 +192,7 @@ class LoyaltyWallet(Base):
     __table_args__ = (
         ForeignKeyConstraint(["player_id", "operator_id"], ["wallets.player_id", "wallets.operator_id"]),
         ForeignKeyConstraint(["tier_id", "operator_id"], ["loyalty_tiers.id", "loyalty_tiers.operator_id"]),
-        UniqueConstraint("player_id", "operator_id"),
+        UniqueConstraint("operator_id", "player_id"),
         one_of("status", LoyaltyStatus),
         CheckConstraint(
             "status = 'active' OR (coalesce(status_reason, '') <> '' AND status_at IS NOT NULL)",
@@ -214,6 +214,15 @@ class LoyaltyWallet(Base):
         CheckConstraint("octet_length(head) = 32", name="head"),
         # Members by tier, and the list of them.
         Index("ix_loyalty_wallets_operator_id_tier_id", "operator_id", "tier_id", "player_id"),
+        # Who is suspended or closed, and who owes points: few.
+        Index(
+            "ix_loyalty_wallets_not_active",
+            "operator_id",
+            "status",
+            "player_id",
+            postgresql_where=text("status <> 'active'"),
+        ),
+        Index("ix_loyalty_wallets_owed", "operator_id", "player_id", postgresql_where=text("owed > 0")),
         # Whose tier ends next.
         Index(
             "ix_loyalty_wallets_tier_valid_until",
@@ -337,8 +346,15 @@ class LoyaltyEntry(Base):
             "reverses",
             postgresql_where=text("reverses IS NOT NULL"),
         ),
-        # The journal of all members, latest first.
-        Index("ix_loyalty_entries_recent", "operator_id", "created_at", "player_id", "sequence"),
+        # The journal of all members, latest first, and what moved within some days.
+        Index(
+            "ix_loyalty_entries_recent",
+            "operator_id",
+            "created_at",
+            "player_id",
+            "sequence",
+            postgresql_include=["kind", "points", "payment_amount"],
+        ),
         # What a member of staff has adjusted today.
         Index(
             "ix_loyalty_entries_adjustments",

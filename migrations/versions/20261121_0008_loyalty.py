@@ -263,15 +263,29 @@ def create_tables() -> None:
         ),
         sa.PrimaryKeyConstraint("player_id", name=op.f("pk_loyalty_wallets")),
         sa.UniqueConstraint(
-            "player_id", "operator_id", name=op.f("uq_loyalty_wallets_player_id_operator_id")
+            "operator_id", "player_id", name=op.f("uq_loyalty_wallets_operator_id_player_id")
         ),
         postgresql_with={"fillfactor": "70"},
+    )
+    op.create_index(
+        "ix_loyalty_wallets_not_active",
+        "loyalty_wallets",
+        ["operator_id", "status", "player_id"],
+        unique=False,
+        postgresql_where=sa.text("status <> 'active'"),
     )
     op.create_index(
         "ix_loyalty_wallets_operator_id_tier_id",
         "loyalty_wallets",
         ["operator_id", "tier_id", "player_id"],
         unique=False,
+    )
+    op.create_index(
+        "ix_loyalty_wallets_owed",
+        "loyalty_wallets",
+        ["operator_id", "player_id"],
+        unique=False,
+        postgresql_where=sa.text("owed > 0"),
     )
     op.create_index(
         "ix_loyalty_wallets_tier_valid_until",
@@ -442,6 +456,7 @@ def create_tables() -> None:
         "loyalty_entries",
         ["operator_id", "created_at", "player_id", "sequence"],
         unique=False,
+        postgresql_include=["kind", "points", "payment_amount"],
     )
     op.create_index(
         "ix_loyalty_entries_reverses",
