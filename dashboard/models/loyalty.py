@@ -413,7 +413,7 @@ class PointsBatch(Base):
         CheckConstraint("remaining >= 0 AND redeemed >= 0 AND expired >= 0 AND reversed >= 0", name="parts"),
         CheckConstraint("loaded = remaining + redeemed + expired + reversed", name="adds_up"),
         CheckConstraint("amount_refunded BETWEEN 0 AND amount_paid", name="amount_refunded"),
-        CheckConstraint("owed BETWEEN 0 AND redeemed + expired", name="owed"),
+        CheckConstraint("owed BETWEEN 0 AND loaded", name="owed"),
         # What can be used, soonest expiry first.
         Index(
             "ix_points_batches_open",

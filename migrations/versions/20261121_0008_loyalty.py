@@ -500,7 +500,7 @@ def create_tables() -> None:
             "loaded = remaining + redeemed + expired + reversed", name=op.f("ck_points_batches_adds_up")
         ),
         sa.CheckConstraint("number > 0 AND origin < number", name=op.f("ck_points_batches_number")),
-        sa.CheckConstraint("owed BETWEEN 0 AND redeemed + expired", name=op.f("ck_points_batches_owed")),
+        sa.CheckConstraint("owed BETWEEN 0 AND loaded", name=op.f("ck_points_batches_owed")),
         sa.CheckConstraint(
             "remaining >= 0 AND redeemed >= 0 AND expired >= 0 AND reversed >= 0",
             name=op.f("ck_points_batches_parts"),
