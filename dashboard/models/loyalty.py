@@ -266,9 +266,11 @@ class LoyaltyEntry(Base):
     price: Mapped[int | None]
     """Of the service that was redeemed, before the discount; minor units."""
     discount_bp: Mapped[int | None] = mapped_column(SmallInteger)
-    """Of a redemption."""
+    """Of a redemption; of transfer_tier: what the tier gives from then on."""
     tier_id: Mapped[int | None]
     """Of a load: by which it was reckoned; of transfer_tier: the new one."""
+    expires_on: Mapped[dt.date | None] = mapped_column(Date)
+    """The last day of what the entry gives: of the batches that it loads or prolongs, or of the tier."""
     reverses: Mapped[int | None]
     """Sequence of the load whose payment, or of the redemption whose service, this entry gives back."""
     currency: Mapped[str | None]
@@ -329,7 +331,20 @@ class LoyaltyEntry(Base):
         ),
         CheckConstraint("payment_amount >= 0 AND price > 0", name="amounts"),
         CheckConstraint("discount_bp BETWEEN 0 AND 10000", name="discount_bp"),
-        CheckConstraint("kind = 'redeem' OR (price IS NULL AND discount_bp IS NULL)", name="service"),
+        CheckConstraint(
+            "CASE kind WHEN 'redeem' THEN (price IS NULL) = (discount_bp IS NULL)"
+            " WHEN 'transfer_tier' THEN price IS NULL AND (discount_bp IS NULL) = (tier_id IS NULL)"
+            " ELSE price IS NULL AND discount_bp IS NULL END",
+            name="service",
+        ),
+        CheckConstraint(
+            "CASE kind WHEN 'load' THEN expires_on IS NOT NULL"
+            " WHEN 'adjustment' THEN (expires_on IS NOT NULL) = (base_points + bonus_points > 0)"
+            " WHEN 'transfer_tier' THEN (expires_on IS NULL) = (tier_id IS NULL)"
+            " WHEN 'refund_service' THEN true"
+            " ELSE expires_on IS NULL END",
+            name="expires_on",
+        ),
         CheckConstraint(
             "length(invoice) BETWEEN 1 AND 100 AND length(payment) BETWEEN 1 AND 100"
             " AND length(payment_mode) BETWEEN 1 AND 40",
@@ -454,6 +469,8 @@ class PointsAllocation(Base):
     points: Mapped[int] = mapped_column(Computed("base_points + bonus_points", persisted=True))
     refunded: Mapped[int] = mapped_column(server_default=ZERO)
     """What refunds of a cancelled service have given back of it, wherever it went."""
+    prolonged_to: Mapped[dt.date | None] = mapped_column(Date)
+    """Where points came back to a batch that had expired and is valid again: its new last day."""
 
     __table_args__ = (
         ForeignKeyConstraint(
@@ -468,6 +485,7 @@ class PointsAllocation(Base):
             name="points",
         ),
         CheckConstraint("refunded BETWEEN 0 AND greatest(points, 0)", name="refunded"),
+        CheckConstraint("prolonged_to IS NULL OR points < 0", name="prolonged_to"),
         # What became of a batch.
         Index("ix_points_allocations_number", "player_id", "number", "sequence"),
     )

@@ -75,11 +75,18 @@ def review(session: Session, member: Member, *, now: dt.datetime) -> list[Entry]
 
 def paid_within(session: Session, member: Member, last: dt.date) -> int:
     """What was paid in the 12 months that end with that day, less what was given back; minor units."""
+    return paid_in(session, member.player_id, qualifying_span(last, member.programme.timezone))
+
+
+def paid_in(session: Session, player_id: int, span: clock.Span) -> int:
+    """What was paid in that time, less what was given back; minor units."""
+    return int(session.execute(_PAID, {"p": player_id, "start": span.start, "end": span.end}).scalar_one())
+
+
+def qualifying_span(last: dt.date, timezone: str) -> clock.Span:
+    """The 12 months that end with that day. Pure."""
     first = loyalty_tiers.months_later(last, -QUALIFYING_MONTHS) + dt.timedelta(days=1)
-    span = clock.between(first, last + dt.timedelta(days=1), member.programme.timezone)
-    return int(
-        session.execute(_PAID, {"p": member.player_id, "start": span.start, "end": span.end}).scalar_one()
-    )
+    return clock.between(first, last + dt.timedelta(days=1), timezone)
 
 
 def move(
@@ -132,7 +139,9 @@ def posting_of(
         kind=PointsKind.TRANSFER_TIER,
         base_points=0,
         bonus_points=0,
+        discount_bp=tier.discount_bp if tier else None,
         tier_id=tier.id if tier else None,
+        expires_on=valid_until,
         notes=reason,
         performed_by=actor.reference,
         idempotency_key=key,

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeVar
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -26,6 +26,7 @@ from dashboard.services.points_journal import Entry, Making, Moving, Posting
 from dashboard.services.points_standing import Batch, Member
 
 REASON_MAX = 500
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ class Asked(TypedDict):
     now: dt.datetime
 
 
-def rehearse(session: Session, act: Callable[[Session], Done]) -> Done:
+def rehearse(session: Session, act: Callable[[Session], T]) -> T:
     """What the act would do, with nothing of it kept. Raises what it would raise."""
     attempt = session.begin_nested()
     try:
@@ -240,6 +241,8 @@ def loading(member: Member, payment: Payment, asked: Asked) -> tuple[Posting, Ma
     tier = loyalty_tiers.reached(member.tiers, payment.amount, present=member.tier)
     base = loyalty_tiers.base_points(payment.amount, currency)
     bonus = loyalty_tiers.bonus_points(base, tier, currency)
+    months = tier.validity_months if tier else loyalty_tiers.DEFAULT_MONTHS
+    expires_on = loyalty_tiers.months_later(member.today, months)
     posting = posting_of(
         member,
         PointsKind.LOAD,
@@ -252,16 +255,16 @@ def loading(member: Member, payment: Payment, asked: Asked) -> tuple[Posting, Ma
         payment_mode=payment.mode,
         payment_amount=payment.amount,
         tier_id=tier.id if tier else None,
+        expires_on=expires_on,
         loaded=base + bonus,
         amount_paid=payment.amount,
         made=1,
     )
-    months = tier.validity_months if tier else loyalty_tiers.DEFAULT_MONTHS
     batch = Making(
         player_id=member.player_id,
         ordinal=1,
         loaded_on=member.today,
-        expires_on=loyalty_tiers.months_later(member.today, months),
+        expires_on=expires_on,
         base_loaded=base,
         bonus_loaded=bonus,
         amount_paid=payment.amount,
@@ -303,7 +306,14 @@ def giving(member: Member, points: int, asked: Asked) -> tuple[Posting, Making]:
         bonus_loaded=0,
     )
     posting = posting_of(
-        member, PointsKind.ADJUSTMENT, (), **asked, base_points=points, loaded=points, made=1
+        member,
+        PointsKind.ADJUSTMENT,
+        (),
+        **asked,
+        base_points=points,
+        expires_on=batch.expires_on,
+        loaded=points,
+        made=1,
     )
     return posting, batch
 
@@ -347,16 +357,8 @@ def moves_of(
     moving, parts = [], []
     for place, (batch, amount) in enumerate(used, 1):
         base, bonus = batch.part(amount)
-        moving.append(
-            Moving(
-                player_id=player_id,
-                number=batch.number,
-                place=place,
-                base_points=base,
-                bonus_points=bonus,
-                **{into: amount},
-            )
-        )
+        taken: dict[str, Any] = {"base_points": base, "bonus_points": bonus, into: amount}
+        moving.append(Moving(player_id=player_id, number=batch.number, place=place, **taken))
         parts.append(Part(batch.number, batch.expires_on, base, bonus))
     return moving, tuple(parts)
 

@@ -373,6 +373,7 @@ def create_tables() -> None:
         sa.Column("price", sa.BigInteger(), nullable=True),
         sa.Column("discount_bp", sa.SmallInteger(), nullable=True),
         sa.Column("tier_id", sa.BigInteger(), nullable=True),
+        sa.Column("expires_on", sa.Date(), nullable=True),
         sa.Column("reverses", sa.BigInteger(), nullable=True),
         sa.Column("currency", sa.Text(), nullable=True),
         sa.Column("wallet_sequence", sa.BigInteger(), nullable=True),
@@ -391,7 +392,11 @@ def create_tables() -> None:
             name=op.f("ck_loyalty_entries_direction"),
         ),
         sa.CheckConstraint(
-            "kind = 'redeem' OR (price IS NULL AND discount_bp IS NULL)",
+            "CASE kind WHEN 'load' THEN expires_on IS NOT NULL WHEN 'adjustment' THEN (expires_on IS NOT NULL) = (base_points + bonus_points > 0) WHEN 'transfer_tier' THEN (expires_on IS NULL) = (tier_id IS NULL) WHEN 'refund_service' THEN true ELSE expires_on IS NULL END",
+            name=op.f("ck_loyalty_entries_expires_on"),
+        ),
+        sa.CheckConstraint(
+            "CASE kind WHEN 'redeem' THEN (price IS NULL) = (discount_bp IS NULL) WHEN 'transfer_tier' THEN price IS NULL AND (discount_bp IS NULL) = (tier_id IS NULL) ELSE price IS NULL AND discount_bp IS NULL END",
             name=op.f("ck_loyalty_entries_service"),
         ),
         sa.CheckConstraint(
@@ -664,7 +669,11 @@ def create_tables() -> None:
             nullable=False,
         ),
         sa.Column("refunded", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("prolonged_to", sa.Date(), nullable=True),
         sa.CheckConstraint("place > 0", name=op.f("ck_points_allocations_place")),
+        sa.CheckConstraint(
+            "prolonged_to IS NULL OR points < 0", name=op.f("ck_points_allocations_prolonged_to")
+        ),
         sa.CheckConstraint(
             "points <> 0 AND (base_points >= 0 AND bonus_points >= 0 OR base_points <= 0 AND bonus_points <= 0)",
             name=op.f("ck_points_allocations_points"),
