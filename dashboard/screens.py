@@ -7,7 +7,7 @@ for such ones by walking through the lists, so that any desk with the demo's sig
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from dashboard import screens_earnings, screens_partners
+from dashboard import screens_earnings, screens_loyalty, screens_partners
 from dashboard.screen import (
     HEIGHT,
     NARROW,
@@ -328,6 +328,7 @@ SCREENS = (
     Screen("rule-set-new", "manager", "/rule-sets/new", price_side_bets),
     Screen("rule-set-new-refused", "manager", "/rule-sets/new", activate_even_money, status=422),
     *screens_partners.SCREENS,
+    *screens_loyalty.SCREENS,
     Screen("vip-rules", "admin", "/vip-rules"),
     Screen("vip-rule", "admin", "/vip-rules/{currency}/gold"),
     Screen("vip-rule-edit", "admin", "/vip-rules/{currency}/gold/edit"),
@@ -403,6 +404,7 @@ def find_subjects(context: "BrowserContext", url: str) -> dict[str, str]:
     bulk_list = _checked_list(page, url)
     games = _games(page, url) | _rule_sets(page, url) | _round_request(page, url)
     partners = screens_partners.find_subjects(page, url) | screens_earnings.find_subjects(page, url)
+    loyalty = screens_loyalty.find_subjects(page, url)
     page.goto(f"{url}/players/{found['player']}")
     entry = page.locator(".entry-link").first.get_attribute("href")
     page.close()
@@ -413,6 +415,7 @@ def find_subjects(context: "BrowserContext", url: str) -> dict[str, str]:
         **bonuses,
         **games,
         **partners,
+        **loyalty,
         "member": (member or "").rpartition("/")[2],
         "withdrawal": withdrawal,
         "selection": "&".join(f"alert={key}" for key in keys),

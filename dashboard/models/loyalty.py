@@ -192,7 +192,7 @@ class LoyaltyWallet(Base):
     __table_args__ = (
         ForeignKeyConstraint(["player_id", "operator_id"], ["wallets.player_id", "wallets.operator_id"]),
         ForeignKeyConstraint(["tier_id", "operator_id"], ["loyalty_tiers.id", "loyalty_tiers.operator_id"]),
-        UniqueConstraint("player_id", "operator_id"),
+        UniqueConstraint("operator_id", "player_id"),
         one_of("status", LoyaltyStatus),
         CheckConstraint(
             "status = 'active' OR (coalesce(status_reason, '') <> '' AND status_at IS NOT NULL)",
@@ -214,6 +214,15 @@ class LoyaltyWallet(Base):
         CheckConstraint("octet_length(head) = 32", name="head"),
         # Members by tier, and the list of them.
         Index("ix_loyalty_wallets_operator_id_tier_id", "operator_id", "tier_id", "player_id"),
+        # Who is suspended or closed, and who owes points: few.
+        Index(
+            "ix_loyalty_wallets_not_active",
+            "operator_id",
+            "status",
+            "player_id",
+            postgresql_where=text("status <> 'active'"),
+        ),
+        Index("ix_loyalty_wallets_owed", "operator_id", "player_id", postgresql_where=text("owed > 0")),
         # Whose tier ends next.
         Index(
             "ix_loyalty_wallets_tier_valid_until",
@@ -257,9 +266,11 @@ class LoyaltyEntry(Base):
     price: Mapped[int | None]
     """Of the service that was redeemed, before the discount; minor units."""
     discount_bp: Mapped[int | None] = mapped_column(SmallInteger)
-    """Of a redemption."""
+    """Of a redemption; of transfer_tier: what the tier gives from then on."""
     tier_id: Mapped[int | None]
     """Of a load: by which it was reckoned; of transfer_tier: the new one."""
+    expires_on: Mapped[dt.date | None] = mapped_column(Date)
+    """The last day of what the entry gives: of the batches that it loads or prolongs, or of the tier."""
     reverses: Mapped[int | None]
     """Sequence of the load whose payment, or of the redemption whose service, this entry gives back."""
     currency: Mapped[str | None]
@@ -320,7 +331,20 @@ class LoyaltyEntry(Base):
         ),
         CheckConstraint("payment_amount >= 0 AND price > 0", name="amounts"),
         CheckConstraint("discount_bp BETWEEN 0 AND 10000", name="discount_bp"),
-        CheckConstraint("kind = 'redeem' OR (price IS NULL AND discount_bp IS NULL)", name="service"),
+        CheckConstraint(
+            "CASE kind WHEN 'redeem' THEN (price IS NULL) = (discount_bp IS NULL)"
+            " WHEN 'transfer_tier' THEN price IS NULL AND (discount_bp IS NULL) = (tier_id IS NULL)"
+            " ELSE price IS NULL AND discount_bp IS NULL END",
+            name="service",
+        ),
+        CheckConstraint(
+            "CASE kind WHEN 'load' THEN expires_on IS NOT NULL"
+            " WHEN 'adjustment' THEN (expires_on IS NOT NULL) = (base_points + bonus_points > 0)"
+            " WHEN 'transfer_tier' THEN (expires_on IS NULL) = (tier_id IS NULL)"
+            " WHEN 'refund_service' THEN true"
+            " ELSE expires_on IS NULL END",
+            name="expires_on",
+        ),
         CheckConstraint(
             "length(invoice) BETWEEN 1 AND 100 AND length(payment) BETWEEN 1 AND 100"
             " AND length(payment_mode) BETWEEN 1 AND 40",
@@ -337,8 +361,15 @@ class LoyaltyEntry(Base):
             "reverses",
             postgresql_where=text("reverses IS NOT NULL"),
         ),
-        # The journal of all members, latest first.
-        Index("ix_loyalty_entries_recent", "operator_id", "created_at", "player_id", "sequence"),
+        # The journal of all members, latest first, and what moved within some days.
+        Index(
+            "ix_loyalty_entries_recent",
+            "operator_id",
+            "created_at",
+            "player_id",
+            "sequence",
+            postgresql_include=["kind", "points", "payment_amount"],
+        ),
         # What a member of staff has adjusted today.
         Index(
             "ix_loyalty_entries_adjustments",
@@ -397,7 +428,7 @@ class PointsBatch(Base):
         CheckConstraint("remaining >= 0 AND redeemed >= 0 AND expired >= 0 AND reversed >= 0", name="parts"),
         CheckConstraint("loaded = remaining + redeemed + expired + reversed", name="adds_up"),
         CheckConstraint("amount_refunded BETWEEN 0 AND amount_paid", name="amount_refunded"),
-        CheckConstraint("owed BETWEEN 0 AND redeemed + expired", name="owed"),
+        CheckConstraint("owed BETWEEN 0 AND loaded", name="owed"),
         # What can be used, soonest expiry first.
         Index(
             "ix_points_batches_open",
@@ -438,6 +469,8 @@ class PointsAllocation(Base):
     points: Mapped[int] = mapped_column(Computed("base_points + bonus_points", persisted=True))
     refunded: Mapped[int] = mapped_column(server_default=ZERO)
     """What refunds of a cancelled service have given back of it, wherever it went."""
+    prolonged_to: Mapped[dt.date | None] = mapped_column(Date)
+    """Where points came back to a batch that had expired and is valid again: its new last day."""
 
     __table_args__ = (
         ForeignKeyConstraint(
@@ -452,6 +485,7 @@ class PointsAllocation(Base):
             name="points",
         ),
         CheckConstraint("refunded BETWEEN 0 AND greatest(points, 0)", name="refunded"),
+        CheckConstraint("prolonged_to IS NULL OR points < 0", name="prolonged_to"),
         # What became of a batch.
         Index("ix_points_allocations_number", "player_id", "number", "sequence"),
     )

@@ -3,9 +3,9 @@
 `hash = SHA-256(hash of the entry before || serialisation of the entry)`; before the first entry
 stand 32 zero bytes. The serialisation is the fields of FIELDS in order, each as its length in
 bytes (4 bytes, big-endian) and its content: text in UTF-8, integers as 8 bytes big-endian two's
-complement, instants as integer microseconds since 1970 UTC, digests as they are. NULL is the
-length −1 without content. The first field names the format. Wallets have FORMAT and FIELDS, points
-their own.
+complement, instants as integer microseconds since 1970 UTC, dates as integer days since 1970-01-01,
+digests as they are. NULL is the length −1 without content. The first field names the format. Wallets
+have FORMAT and FIELDS, points their own.
 
 It stands here twice, as SQL for set-based inserts and as Python for an independent proof; a test
 compares the two. Changing either breaks every chain ever written: a new format gets a new name.
@@ -60,6 +60,7 @@ POINTS_FIELDS = (
     ("price", "optional integer"),
     ("discount_bp", "optional integer"),
     ("tier_id", "optional integer"),
+    ("expires_on", "optional date"),
     ("reverses", "optional integer"),
     ("currency", "optional text"),
     ("wallet_sequence", "optional integer"),
@@ -78,6 +79,7 @@ _SQL = {
     "integer": r"'\x00000008'::bytea || int8send({0})",
     "text": "int4send(octet_length({0})) || convert_to({0}, 'UTF8')",
     "digest": r"'\x00000020'::bytea || {0}",
+    "date": r"'\x00000008'::bytea || int8send(({0} - date '1970-01-01')::bigint)",
     "instant": r"'\x00000008'::bytea || int8send((extract(epoch FROM {0}) * 1000000)::bigint)",
 }
 
@@ -107,7 +109,7 @@ def serialise(entry: Mapping[str, Any], *, form: str = FORMAT) -> bytes:
 
 
 def field(value: Any, kind: str) -> bytes:
-    """One field as bytes, its length first: an integer, text, digest or instant, or None."""
+    """One field as bytes, its length first: an integer, text, digest, date or instant, or None."""
     if value is None:
         return _NULL
     match kind.removeprefix("optional "):
@@ -117,6 +119,8 @@ def field(value: Any, kind: str) -> bytes:
             return _text(value)
         case "digest":
             return struct.pack(">i", len(value)) + bytes(value)
+        case "date":
+            return struct.pack(">iq", 8, (value - _EPOCH.date()).days)
         case _:
             return struct.pack(">iq", 8, (value - _EPOCH) // dt.timedelta(microseconds=1))
 

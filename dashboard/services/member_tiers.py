@@ -1,6 +1,7 @@
 """How members come to tiers, keep and lose them: each time an entry of the journal and a line of history."""
 
 import datetime as dt
+from dataclasses import dataclass
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -17,17 +18,28 @@ QUALIFYING_MONTHS = 12
 """A tier is kept by what was paid in so many months up to its last day."""
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """From a tier to another, to the same again, or to none."""
+
+    tier: Tier | None
+    change: TierChange
+    valid_until: dt.date | None
+    reason: str
+
+
 def reach(
     session: Session, member: Member, tier: Tier, *, because: Entry, actor: Actor, now: dt.datetime
 ) -> Entry:
     """Put a member into the tier that a load has reached, valid from today."""
+    step = reaching(member, tier, because.sequence)
     return move(
         session,
         member,
-        tier,
-        change=TierChange.NEW if member.tier is None else TierChange.UPGRADE,
-        valid_until=loyalty_tiers.months_later(member.today, tier.validity_months),
-        reason=f"Payment of load {because.sequence}",
+        step.tier,
+        change=step.change,
+        valid_until=step.valid_until,
+        reason=step.reason,
         actor=actor,
         now=now,
     )
@@ -44,18 +56,15 @@ def review(session: Session, member: Member, *, now: dt.datetime) -> list[Entry]
         ended = member.tier_valid_until
         if ended >= member.today:
             break
-        paid = paid_within(session, member, ended)
-        tier = _following(member, paid)
-        kept = tier is not None and tier.id == member.tier.id
-        missing = member.tier.minimum_payment - paid
+        step = following(member, paid_within(session, member, ended))
         entries.append(
             move(
                 session,
                 member,
-                tier,
-                change=TierChange.RENEWAL if kept else TierChange.DOWNGRADE,
-                valid_until=loyalty_tiers.months_later(ended, tier.validity_months) if tier else None,
-                reason=_reason(member.tier, kept=kept, missing=missing),
+                step.tier,
+                change=step.change,
+                valid_until=step.valid_until,
+                reason=step.reason,
                 actor=SYSTEM,
                 now=now,
             )
@@ -66,11 +75,18 @@ def review(session: Session, member: Member, *, now: dt.datetime) -> list[Entry]
 
 def paid_within(session: Session, member: Member, last: dt.date) -> int:
     """What was paid in the 12 months that end with that day, less what was given back; minor units."""
+    return paid_in(session, member.player_id, qualifying_span(last, member.programme.timezone))
+
+
+def paid_in(session: Session, player_id: int, span: clock.Span) -> int:
+    """What was paid in that time, less what was given back; minor units."""
+    return int(session.execute(_PAID, {"p": player_id, "start": span.start, "end": span.end}).scalar_one())
+
+
+def qualifying_span(last: dt.date, timezone: str) -> clock.Span:
+    """The 12 months that end with that day. Pure."""
     first = loyalty_tiers.months_later(last, -QUALIFYING_MONTHS) + dt.timedelta(days=1)
-    span = clock.between(first, last + dt.timedelta(days=1), member.programme.timezone)
-    return int(
-        session.execute(_PAID, {"p": member.player_id, "start": span.start, "end": span.end}).scalar_one()
-    )
+    return clock.between(first, last + dt.timedelta(days=1), timezone)
 
 
 def move(
@@ -85,18 +101,8 @@ def move(
     now: dt.datetime,
 ) -> Entry:
     """Write a change of tier: the wallet, the entry and the history. The member must be locked."""
-    key = f"tier:{member.player_id}:{now.isoformat()}:{change}:{valid_until}"
-    posting = Posting(
-        player_id=member.player_id,
-        kind=PointsKind.TRANSFER_TIER,
-        base_points=0,
-        bonus_points=0,
-        tier_id=tier.id if tier else None,
-        notes=reason,
-        performed_by=actor.reference,
-        idempotency_key=key,
-        fingerprint=points_journal.fingerprint_of_key(key),
-        created_at=now,
+    posting = posting_of(
+        member, tier, change=change, valid_until=valid_until, reason=reason, actor=actor, now=now
     )
     (entry,) = points_journal.append(session, [posting])
     values = {
@@ -116,6 +122,59 @@ def move(
     return entry
 
 
+def posting_of(
+    member: Member,
+    tier: Tier | None,
+    *,
+    change: TierChange,
+    valid_until: dt.date | None,
+    reason: str,
+    actor: Actor,
+    now: dt.datetime,
+) -> Posting:
+    """The entry of a change of tier. Pure."""
+    key = f"tier:{member.player_id}:{now.isoformat()}:{change}:{valid_until}"
+    return Posting(
+        player_id=member.player_id,
+        kind=PointsKind.TRANSFER_TIER,
+        base_points=0,
+        bonus_points=0,
+        discount_bp=tier.discount_bp if tier else None,
+        tier_id=tier.id if tier else None,
+        expires_on=valid_until,
+        notes=reason,
+        performed_by=actor.reference,
+        idempotency_key=key,
+        fingerprint=points_journal.fingerprint_of_key(key),
+        created_at=now,
+    )
+
+
+def reaching(member: Member, tier: Tier, sequence: int) -> Step:
+    """How a member comes to the tier that the load with that sequence has reached. Pure."""
+    return Step(
+        tier,
+        TierChange.NEW if member.tier is None else TierChange.UPGRADE,
+        loyalty_tiers.months_later(member.today, tier.validity_months),
+        f"Payment of load {sequence}",
+    )
+
+
+def following(member: Member, paid: int) -> Step:
+    """What comes after a tier whose last day is over, by what was paid up to then (minor units). Pure."""
+    if member.tier is None or member.tier_valid_until is None:
+        raise ValueError("a member without a tier has none to lose")
+    tier = _following(member, member.tier, paid)
+    kept = tier is not None and tier.id == member.tier.id
+    missing = member.tier.minimum_payment - paid
+    return Step(
+        tier,
+        TierChange.RENEWAL if kept else TierChange.DOWNGRADE,
+        loyalty_tiers.months_later(member.tier_valid_until, tier.validity_months) if tier else None,
+        _reason(member.tier, kept=kept, missing=missing),
+    )
+
+
 _PAID = text("""
 SELECT coalesce(sum(CASE kind WHEN 'load' THEN payment_amount ELSE -payment_amount END), 0)
 FROM loyalty_entries
@@ -132,11 +191,7 @@ VALUES (:p, :operator, :sequence, :previous, :tier, :change, :until, :reason, :n
 """)
 
 
-def _following(member: Member, paid: int) -> Tier | None:
-    """The tier after one that has ended."""
-    present = member.tier
-    if present is None:
-        return None
+def _following(member: Member, present: Tier, paid: int) -> Tier | None:
     if present.is_active and paid >= present.minimum_payment:
         return present
     lower = [

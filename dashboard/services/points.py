@@ -7,10 +7,10 @@ is told what the first did. `rehearse` does the same and takes it back: a previe
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypedDict, TypeVar
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -26,6 +26,7 @@ from dashboard.services.points_journal import Entry, Making, Moving, Posting
 from dashboard.services.points_standing import Batch, Member
 
 REASON_MAX = 500
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,17 @@ class Done:
         return max((self.entry, *self.also), key=lambda entry: entry.sequence).balance_after
 
 
-def rehearse(session: Session, act: Callable[[Session], Done]) -> Done:
+class Asked(TypedDict):
+    """What an entry says about itself, whatever it moves."""
+
+    notes: str
+    actor: Actor
+    key: str
+    fingerprint: bytes
+    now: dt.datetime
+
+
+def rehearse(session: Session, act: Callable[[Session], T]) -> T:
     """What the act would do, with nothing of it kept. Raises what it would raise."""
     attempt = session.begin_nested()
     try:
@@ -127,43 +138,16 @@ def load(
     if known := recall(session, member, idempotency_key, fingerprint):
         return known
     refuse_closed(member)
-    currency = member.programme.currency
-    base = loyalty_tiers.base_points(payment.amount, currency)
-    if base < 1 or payment.amount > money.MAX_MINOR:
-        least = money.show(money.from_whole(1, currency), currency)
-        raise Rejected(f"Points are loaded for payments from {least} {currency} on.", field="payment_amount")
+    refuse_payment(payment, member.programme.currency)
     before, member = settle_day(session, member, now)
-    tier = loyalty_tiers.reached(member.tiers, payment.amount, present=member.tier)
-    months = tier.validity_months if tier else loyalty_tiers.DEFAULT_MONTHS
-    bonus = loyalty_tiers.bonus_points(base, tier, currency)
-    posting = Posting(
-        player_id=player_id,
-        kind=PointsKind.LOAD,
-        base_points=base,
-        bonus_points=bonus,
-        invoice=payment.invoice,
-        payment=payment.reference,
-        payment_mode=payment.mode,
-        payment_amount=payment.amount,
-        tier_id=tier.id if tier else None,
+    asked = Asked(
         notes=reasoned(notes, field="notes"),
-        performed_by=actor.reference,
-        idempotency_key=idempotency_key,
+        actor=actor,
+        key=idempotency_key,
         fingerprint=fingerprint,
-        created_at=now,
-        loaded=base + bonus,
-        amount_paid=payment.amount,
-        made=1,
+        now=now,
     )
-    batch = Making(
-        player_id=player_id,
-        ordinal=1,
-        loaded_on=member.today,
-        expires_on=loyalty_tiers.months_later(member.today, months),
-        base_loaded=base,
-        bonus_loaded=bonus,
-        amount_paid=payment.amount,
-    )
+    posting, batch, tier = loading(member, payment, asked)
     (entry,) = points_journal.append(session, [posting], [batch])
     also = [*before]
     if tier is not None and (member.tier is None or tier.id != member.tier.id):
@@ -206,31 +190,15 @@ def redeem(
         return known
     refuse_inactive(member)
     before, member = settle_day(session, member, now)
-    priced = None if price is None else price_of(member, price)
-    wanted = _wanted(member, points, priced)
-    moving, parts = take(member, wanted, "redeemed")
-    unit = money.from_whole(1, member.programme.currency)
-    (entry,) = points_journal.append(
-        session,
-        [
-            posting_of(
-                member,
-                PointsKind.REDEEM,
-                parts,
-                redeemed=wanted,
-                invoice=invoice,
-                payment_amount=None if priced is None else priced.due - wanted * unit,
-                price=price,
-                discount_bp=None if priced is None else priced.discount_bp,
-                notes=reasoned(notes, field="notes"),
-                actor=actor,
-                key=idempotency_key,
-                fingerprint=fingerprint,
-                now=now,
-            )
-        ],
-        moving=moving,
+    asked = Asked(
+        notes=reasoned(notes, field="notes"),
+        actor=actor,
+        key=idempotency_key,
+        fingerprint=fingerprint,
+        now=now,
     )
+    posting, moving, parts, priced = redeeming(member, points, asked, price=price, invoice=invoice)
+    (entry,) = points_journal.append(session, [posting], moving=moving)
     return Done(entry, parts=parts, also=before, tier=member.tier, price=priced)
 
 
@@ -257,32 +225,115 @@ def adjust(
     if points == 0 or abs(points) > money.MAX_MINOR:
         raise Rejected("Enter how many points to add or to take.", field="points")
     before, member = settle_day(session, member, now)
-    given: dict[str, Any] = {
-        "notes": reasoned(reason),
-        "actor": actor,
-        "key": idempotency_key,
-        "fingerprint": fingerprint,
-        "now": now,
-    }
+    asked = Asked(notes=reasoned(reason), actor=actor, key=idempotency_key, fingerprint=fingerprint, now=now)
     if points > 0:
-        months = member.tier.validity_months if member.tier else loyalty_tiers.DEFAULT_MONTHS
-        batch = Making(
-            player_id=player_id,
-            ordinal=1,
-            loaded_on=member.today,
-            expires_on=loyalty_tiers.months_later(member.today, months),
-            base_loaded=points,
-            bonus_loaded=0,
-        )
-        posting = posting_of(
-            member, PointsKind.ADJUSTMENT, (), base_points=points, loaded=points, made=1, **given
-        )
+        posting, batch = giving(member, points, asked)
         (entry,) = points_journal.append(session, [posting], [batch])
         return Done(entry, made=(_made(batch, member),), also=before, tier=member.tier)
-    moving, parts = take(member, -points, "reversed")
-    posting = posting_of(member, PointsKind.ADJUSTMENT, parts, reversed=-points, **given)
+    posting, moving, parts = removing(member, -points, asked)
     (entry,) = points_journal.append(session, [posting], moving=moving)
     return Done(entry, parts=parts, also=before, tier=member.tier)
+
+
+def loading(member: Member, payment: Payment, asked: Asked) -> tuple[Posting, Making, Tier | None]:
+    """The entry and the batch that a payment loads, and the tier by which. Pure."""
+    currency = member.programme.currency
+    tier = loyalty_tiers.reached(member.tiers, payment.amount, present=member.tier)
+    base = loyalty_tiers.base_points(payment.amount, currency)
+    bonus = loyalty_tiers.bonus_points(base, tier, currency)
+    months = tier.validity_months if tier else loyalty_tiers.DEFAULT_MONTHS
+    expires_on = loyalty_tiers.months_later(member.today, months)
+    posting = posting_of(
+        member,
+        PointsKind.LOAD,
+        (),
+        **asked,
+        base_points=base,
+        bonus_points=bonus,
+        invoice=payment.invoice,
+        payment=payment.reference,
+        payment_mode=payment.mode,
+        payment_amount=payment.amount,
+        tier_id=tier.id if tier else None,
+        expires_on=expires_on,
+        loaded=base + bonus,
+        amount_paid=payment.amount,
+        made=1,
+    )
+    batch = Making(
+        player_id=member.player_id,
+        ordinal=1,
+        loaded_on=member.today,
+        expires_on=expires_on,
+        base_loaded=base,
+        bonus_loaded=bonus,
+        amount_paid=payment.amount,
+    )
+    return posting, batch, tier
+
+
+def redeeming(
+    member: Member, points: int | None, asked: Asked, *, price: int | None = None, invoice: str | None = None
+) -> tuple[Posting, list[Moving], tuple[Part, ...], Price | None]:
+    """The entry and the moves that use points, and the price of the service. Pure. Raises Rejected."""
+    priced = None if price is None else price_of(member, price)
+    wanted = _wanted(member, points, priced)
+    moving, parts = take(member, wanted, "redeemed")
+    unit = money.from_whole(1, member.programme.currency)
+    posting = posting_of(
+        member,
+        PointsKind.REDEEM,
+        parts,
+        **asked,
+        redeemed=wanted,
+        invoice=invoice,
+        payment_amount=None if priced is None else priced.due - wanted * unit,
+        price=price,
+        discount_bp=None if priced is None else priced.discount_bp,
+    )
+    return posting, moving, parts, priced
+
+
+def giving(member: Member, points: int, asked: Asked) -> tuple[Posting, Making]:
+    """The entry and the batch of points for which nothing was paid. Pure."""
+    months = member.tier.validity_months if member.tier else loyalty_tiers.DEFAULT_MONTHS
+    batch = Making(
+        player_id=member.player_id,
+        ordinal=1,
+        loaded_on=member.today,
+        expires_on=loyalty_tiers.months_later(member.today, months),
+        base_loaded=points,
+        bonus_loaded=0,
+    )
+    posting = posting_of(
+        member,
+        PointsKind.ADJUSTMENT,
+        (),
+        **asked,
+        base_points=points,
+        expires_on=batch.expires_on,
+        loaded=points,
+        made=1,
+    )
+    return posting, batch
+
+
+def removing(member: Member, points: int, asked: Asked) -> tuple[Posting, list[Moving], tuple[Part, ...]]:
+    """The entry and the moves that take points away. Pure. Raises Rejected where there are fewer."""
+    moving, parts = take(member, points, "reversed")
+    return posting_of(member, PointsKind.ADJUSTMENT, parts, **asked, reversed=points), moving, parts
+
+
+def lapsing(member: Member, now: dt.datetime) -> Iterator[tuple[Posting, list[Moving]]]:
+    """An entry and its moves for each day on which points expired that nobody has let lapse yet. Pure."""
+    for day in sorted({batch.expires_on for batch in member.lapsed}):
+        due = [(batch, batch.remaining) for batch in member.lapsed if batch.expires_on == day]
+        moving, parts = moves_of(member.player_id, due, "expired")
+        asked = asked_by_nobody(expiry_key(day), expiry_notes([part.number for part in parts]), now)
+        yield (
+            posting_of(member, PointsKind.EXPIRE, parts, **asked, expired=sum(amount for _, amount in due)),
+            moving,
+        )
 
 
 def take(member: Member, points: int, into: str) -> tuple[list[Moving], tuple[Part, ...]]:
@@ -306,16 +357,8 @@ def moves_of(
     moving, parts = [], []
     for place, (batch, amount) in enumerate(used, 1):
         base, bonus = batch.part(amount)
-        moving.append(
-            Moving(
-                player_id=player_id,
-                number=batch.number,
-                place=place,
-                base_points=base,
-                bonus_points=bonus,
-                **{into: amount},
-            )
-        )
+        taken: dict[str, Any] = {"base_points": base, "bonus_points": bonus, into: amount}
+        moving.append(Moving(player_id=player_id, number=batch.number, place=place, **taken))
         parts.append(Part(batch.number, batch.expires_on, base, bonus))
     return moving, tuple(parts)
 
@@ -351,27 +394,20 @@ def posting_of(
     )
 
 
+def asked_by_nobody(key: str, notes: str, now: dt.datetime) -> Asked:
+    """What an entry says that comes by itself."""
+    return Asked(
+        notes=notes, actor=SYSTEM, key=key, fingerprint=points_journal.fingerprint_of_key(key), now=now
+    )
+
+
 def settle_day(session: Session, member: Member, now: dt.datetime) -> tuple[tuple[Entry, ...], Member]:
     """Bring a member to today: points that have expired lapse, a tier that has ended is renewed or lost.
 
     One entry of each day on which points expired. The entries, and the member afterwards.
     """
     entries: list[Entry] = []
-    for day in sorted({batch.expires_on for batch in member.lapsed}):
-        due = [(batch, batch.remaining) for batch in member.lapsed if batch.expires_on == day]
-        moving, parts = moves_of(member.player_id, due, "expired")
-        key = expiry_key(day)
-        posting = posting_of(
-            member,
-            PointsKind.EXPIRE,
-            parts,
-            expired=sum(amount for _, amount in due),
-            notes=expiry_notes([part.number for part in parts]),
-            actor=SYSTEM,
-            key=key,
-            fingerprint=points_journal.fingerprint_of_key(key),
-            now=now,
-        )
+    for posting, moving in lapsing(member, now):
         entries += points_journal.append(session, [posting], moving=moving)
     if entries:
         member = points_standing.again(session, member)
@@ -396,19 +432,13 @@ def settle_owed(session: Session, member: Member, numbers: Sequence[int], now: d
         used = [(batch, amount) for batch, amount in zip(batches, amounts, strict=True) if amount]
         moving, parts = moves_of(member.player_id, used, "reversed")
         moving = _with_debt(moving, member.player_id, debt.number, -pays)
-        key = f"owed:{member.version}:{debt.number}"
+        asked = asked_by_nobody(
+            f"owed:{member.version}:{debt.number}",
+            f"Owed since the payment of batch {debt.number} was given back",
+            now,
+        )
         posting = posting_of(
-            member,
-            PointsKind.REVERSAL,
-            parts,
-            reversed=pays,
-            owed=-pays,
-            reverses=debt.sequence,
-            notes=f"Owed since the payment of batch {debt.number} was given back",
-            actor=SYSTEM,
-            key=key,
-            fingerprint=points_journal.fingerprint_of_key(key),
-            now=now,
+            member, PointsKind.REVERSAL, parts, **asked, reversed=pays, owed=-pays, reverses=debt.sequence
         )
         entries += points_journal.append(session, [posting], moving=moving)
     return entries
@@ -431,6 +461,13 @@ def refuse_closed(member: Member) -> None:
     """Raise Rejected for a closed wallet."""
     if member.status == LoyaltyStatus.CLOSED:
         raise Rejected("The loyalty wallet is closed.")
+
+
+def refuse_payment(payment: Payment, currency: str) -> None:
+    """Raise Rejected for a payment that gives no point, or is out of range."""
+    if loyalty_tiers.base_points(payment.amount, currency) < 1 or payment.amount > money.MAX_MINOR:
+        least = money.show(money.from_whole(1, currency), currency)
+        raise Rejected(f"Points are loaded for payments from {least} {currency} on.", field="payment_amount")
 
 
 def refuse_inactive(member: Member) -> None:

@@ -6,8 +6,8 @@ locked by the caller's transaction, and everything must have been judged. Nothin
 
 import datetime as dt
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, get_type_hints
 
 from sqlalchemy import TextClause, text
@@ -34,6 +34,7 @@ class Posting:
     price: int | None = None
     discount_bp: int | None = None
     tier_id: int | None = None
+    expires_on: dt.date | None = None
     reverses: int | None = None
     currency: str | None = None
     wallet_sequence: int | None = None
@@ -86,6 +87,8 @@ class Moving:
     reversed: int = 0
     owed: int = 0
     amount_refunded: int = 0
+    prolonged_to: dt.date | None = None
+    """Where points come back to a batch that `prolong` has made valid again: its new last day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,7 @@ _SQL_TYPES: dict[Any, str] = {
     dt.datetime: "timestamptz",
     int | None: "bigint",
     str | None: "text",
+    dt.date | None: "date",
 }
 _ENTRY = (
     "player_id, sequence, kind, base_points, bonus_points, balance_after, payment_amount, notes, created_at"
@@ -132,6 +136,23 @@ def _columns(kind: type) -> tuple[tuple[str, str], ...]:
 
 
 _POSTING, _MAKING, _MOVING = _columns(Posting), _columns(Making), _columns(Moving)
+
+
+def listed(kind: type[Posting | Making | Moving], given: Mapping[str, str]) -> str:
+    """The list of a SELECT for `statement`: SQL for each field in `given`, and the others' defaults.
+
+    Raises KeyError where a field has neither.
+    """
+    types = dict(_columns(kind))
+    defaults = {each.name: each.default for each in fields(kind) if each.default is not MISSING}
+    literals = {
+        name: "NULL" if value is None else str(value) for name, value in defaults.items() if name not in given
+    }
+    return ", ".join(
+        f"CAST({given.get(name) or literals[name]} AS {types[name]}) AS {name}" for name in types
+    )
+
+
 _OF_CHAIN = tuple(name for name, _ in chain.POINTS_FIELDS)
 # What each column of the entry is while the wallet is being updated: `w` is the wallet before.
 _WHILE_MOVING = {
@@ -188,8 +209,8 @@ moved AS (
   FROM moving m WHERE b.player_id = m.player_id AND b.number = m.number
   RETURNING b.player_id, b.operator_id, b.expires_on, m.redeemed, m.expired, m.reversed
 ), allocated AS (
-  INSERT INTO points_allocations (player_id, sequence, number, place, base_points, bonus_points)
-  SELECT m.player_id, d.sequence, m.number, m.place, m.base_points, m.bonus_points
+  INSERT INTO points_allocations (player_id, sequence, number, place, base_points, bonus_points, prolonged_to)
+  SELECT m.player_id, d.sequence, m.number, m.place, m.base_points, m.bonus_points, m.prolonged_to
   FROM moving m JOIN moved d ON d.player_id = m.player_id
   WHERE m.base_points <> 0 OR m.bonus_points <> 0
 ), tallied AS (

@@ -6,8 +6,9 @@ and journal to itself.
 
 import datetime as dt
 from dataclasses import dataclass, replace
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from dashboard import clock
@@ -102,6 +103,11 @@ JOIN operators o ON o.id = w.operator_id
 JOIN loyalty_programmes p ON p.operator_id = w.operator_id
 WHERE w.player_id = :p FOR UPDATE OF w
 """)
+_PROGRAMME = text("""
+SELECT p.*, o.currency AS home_currency, o.timezone
+FROM loyalty_programmes p JOIN operators o ON o.id = p.operator_id
+WHERE p.operator_id = :operator
+""")
 _OPEN = text("""
 SELECT number, expires_on, base_loaded, bonus_loaded, remaining, amount_paid FROM points_batches
 WHERE player_id = :p AND remaining > 0 ORDER BY expires_on, number
@@ -123,17 +129,6 @@ def lock(session: Session, *, player_id: int, actor: Actor, now: dt.datetime, en
         row = session.execute(_LOCK, {"p": player_id}).one_or_none()
     if row is None:
         raise NotFound("This player has no loyalty wallet yet.")
-    programme = Programme(
-        row.operator_id,
-        row.home_currency,
-        row.timezone,
-        row.conversion_points,
-        row.conversion_amount,
-        row.refund_policy,
-        row.grace_days,
-        row.tier_loss,
-        row.approval_points,
-    )
     tiers = tuple(loyalty_tiers.tiers_of(session, row.operator_id))
     return Member(
         player_id=player_id,
@@ -146,7 +141,7 @@ def lock(session: Session, *, player_id: int, actor: Actor, now: dt.datetime, en
         owed=row.owed,
         batches=row.batches,
         version=row.version,
-        programme=programme,
+        programme=_programme(row),
         tiers=tiers,
         today=clock.local(now, row.timezone).date(),
         open=_open(session, player_id),
@@ -167,6 +162,25 @@ def again(session: Session, member: Member) -> Member:
         batches=row.batches,
         version=row.version,
         open=_open(session, member.player_id),
+    )
+
+
+def programme_of(session: Session, operator_id: int) -> Programme:
+    """What an operator's programme is run by, without any lock."""
+    return _programme(session.execute(_PROGRAMME, {"operator": operator_id}).one())
+
+
+def _programme(row: Row[Any]) -> Programme:
+    return Programme(
+        row.operator_id,
+        row.home_currency,
+        row.timezone,
+        row.conversion_points,
+        row.conversion_amount,
+        row.refund_policy,
+        row.grace_days,
+        row.tier_loss,
+        row.approval_points,
     )
 
 

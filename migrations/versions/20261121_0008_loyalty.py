@@ -263,15 +263,29 @@ def create_tables() -> None:
         ),
         sa.PrimaryKeyConstraint("player_id", name=op.f("pk_loyalty_wallets")),
         sa.UniqueConstraint(
-            "player_id", "operator_id", name=op.f("uq_loyalty_wallets_player_id_operator_id")
+            "operator_id", "player_id", name=op.f("uq_loyalty_wallets_operator_id_player_id")
         ),
         postgresql_with={"fillfactor": "70"},
+    )
+    op.create_index(
+        "ix_loyalty_wallets_not_active",
+        "loyalty_wallets",
+        ["operator_id", "status", "player_id"],
+        unique=False,
+        postgresql_where=sa.text("status <> 'active'"),
     )
     op.create_index(
         "ix_loyalty_wallets_operator_id_tier_id",
         "loyalty_wallets",
         ["operator_id", "tier_id", "player_id"],
         unique=False,
+    )
+    op.create_index(
+        "ix_loyalty_wallets_owed",
+        "loyalty_wallets",
+        ["operator_id", "player_id"],
+        unique=False,
+        postgresql_where=sa.text("owed > 0"),
     )
     op.create_index(
         "ix_loyalty_wallets_tier_valid_until",
@@ -359,6 +373,7 @@ def create_tables() -> None:
         sa.Column("price", sa.BigInteger(), nullable=True),
         sa.Column("discount_bp", sa.SmallInteger(), nullable=True),
         sa.Column("tier_id", sa.BigInteger(), nullable=True),
+        sa.Column("expires_on", sa.Date(), nullable=True),
         sa.Column("reverses", sa.BigInteger(), nullable=True),
         sa.Column("currency", sa.Text(), nullable=True),
         sa.Column("wallet_sequence", sa.BigInteger(), nullable=True),
@@ -377,7 +392,11 @@ def create_tables() -> None:
             name=op.f("ck_loyalty_entries_direction"),
         ),
         sa.CheckConstraint(
-            "kind = 'redeem' OR (price IS NULL AND discount_bp IS NULL)",
+            "CASE kind WHEN 'load' THEN expires_on IS NOT NULL WHEN 'adjustment' THEN (expires_on IS NOT NULL) = (base_points + bonus_points > 0) WHEN 'transfer_tier' THEN (expires_on IS NULL) = (tier_id IS NULL) WHEN 'refund_service' THEN true ELSE expires_on IS NULL END",
+            name=op.f("ck_loyalty_entries_expires_on"),
+        ),
+        sa.CheckConstraint(
+            "CASE kind WHEN 'redeem' THEN (price IS NULL) = (discount_bp IS NULL) WHEN 'transfer_tier' THEN price IS NULL AND (discount_bp IS NULL) = (tier_id IS NULL) ELSE price IS NULL AND discount_bp IS NULL END",
             name=op.f("ck_loyalty_entries_service"),
         ),
         sa.CheckConstraint(
@@ -442,6 +461,7 @@ def create_tables() -> None:
         "loyalty_entries",
         ["operator_id", "created_at", "player_id", "sequence"],
         unique=False,
+        postgresql_include=["kind", "points", "payment_amount"],
     )
     op.create_index(
         "ix_loyalty_entries_reverses",
@@ -485,7 +505,7 @@ def create_tables() -> None:
             "loaded = remaining + redeemed + expired + reversed", name=op.f("ck_points_batches_adds_up")
         ),
         sa.CheckConstraint("number > 0 AND origin < number", name=op.f("ck_points_batches_number")),
-        sa.CheckConstraint("owed BETWEEN 0 AND redeemed + expired", name=op.f("ck_points_batches_owed")),
+        sa.CheckConstraint("owed BETWEEN 0 AND loaded", name=op.f("ck_points_batches_owed")),
         sa.CheckConstraint(
             "remaining >= 0 AND redeemed >= 0 AND expired >= 0 AND reversed >= 0",
             name=op.f("ck_points_batches_parts"),
@@ -649,7 +669,11 @@ def create_tables() -> None:
             nullable=False,
         ),
         sa.Column("refunded", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("prolonged_to", sa.Date(), nullable=True),
         sa.CheckConstraint("place > 0", name=op.f("ck_points_allocations_place")),
+        sa.CheckConstraint(
+            "prolonged_to IS NULL OR points < 0", name=op.f("ck_points_allocations_prolonged_to")
+        ),
         sa.CheckConstraint(
             "points <> 0 AND (base_points >= 0 AND bonus_points >= 0 OR base_points <= 0 AND bonus_points <= 0)",
             name=op.f("ck_points_allocations_points"),

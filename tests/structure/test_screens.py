@@ -50,6 +50,7 @@ EXCEPTIONS = {
 SUBJECTS = {
     "list": "1",
     "player": "1",
+    "loyal": "1",
     "frozen": "2",
     "closed": "3",
     "bonused": "4",

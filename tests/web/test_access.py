@@ -134,6 +134,7 @@ ROUTES: dict[str, set[Role]] = {
     "live_round.create_bet": SUPERVISORS,
     "live_round.create_round": SUPERVISORS,
     "live_round.show": DESK,
+    "loyalty.index": DESK,
     "palette.index": EVERYBODY,
     "partner_contracts.create": SUPERVISORS,
     "partner_contracts.new": SUPERVISORS,
