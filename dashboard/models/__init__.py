@@ -6,9 +6,11 @@ from dashboard.models.analytics import (
     DailyBalance,
     DailyTotal,
     FxRate,
+    HourlyTotal,
     RollupMark,
     RollupPass,
 )
+from dashboard.models.anomaly import Anomaly, AnomalyModel, SeriesAlert
 from dashboard.models.audit import Anchor, AnchorHead, StaffLog, Verification
 from dashboard.models.bonus import Bonus, BonusOffer, BonusOfferTerm, BonusStake, BonusTerm
 from dashboard.models.bulk import BulkRow, BulkRun
@@ -62,6 +64,7 @@ from dashboard.models.partner_money import (
     PartnerStatementLine,
 )
 from dashboard.models.player import Player, PlayerHandle, PlayerNote
+from dashboard.models.report import ReportPart, ReportRun, ReportSchedule, SavedReport
 from dashboard.models.round_request import RoundRequest
 from dashboard.models.vip import VipLevel, VipLevelChange, VipRule, VipRuleVersion
 from dashboard.models.wallet import Balance, Refusal, Wallet, WalletEntry
@@ -71,6 +74,8 @@ __all__ = [
     "Allowance",
     "Anchor",
     "AnchorHead",
+    "Anomaly",
+    "AnomalyModel",
     "Balance",
     "Bet",
     "Bonus",
@@ -88,6 +93,7 @@ __all__ = [
     "FxRate",
     "Game",
     "GameStatistic",
+    "HourlyTotal",
     "LegacyPlayer",
     "LegacyRow",
     "LegacyRun",
@@ -124,6 +130,9 @@ __all__ = [
     "RecoveryCode",
     "Referral",
     "Refusal",
+    "ReportPart",
+    "ReportRun",
+    "ReportSchedule",
     "RollupMark",
     "RollupPass",
     "Round",
@@ -131,8 +140,10 @@ __all__ = [
     "RoundRequest",
     "RoundSettlement",
     "RuleSet",
+    "SavedReport",
     "SavedView",
     "SecondFactor",
+    "SeriesAlert",
     "SettingRequest",
     "SignInAddress",
     "SignInSession",

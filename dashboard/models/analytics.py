@@ -7,7 +7,16 @@ younger is added from the entries when a page asks, and the whole can be made ag
 import datetime as dt
 from decimal import Decimal
 
-from sqlalchemy import CheckConstraint, Date, ForeignKey, ForeignKeyConstraint, Index, Numeric, SmallInteger
+from sqlalchemy import (
+    CheckConstraint,
+    Date,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Numeric,
+    SmallInteger,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dashboard.db import Base
@@ -71,6 +80,31 @@ class DailyActivity(Base):
     )
 
 
+class HourlyTotal(Base):
+    """An operator's hour in one currency by change type: what the last day and odd hours are drawn from."""
+
+    __tablename__ = "hourly_totals"
+
+    operator_id: Mapped[int] = mapped_column(
+        ForeignKey("operators.id"), primary_key=True, autoincrement=False
+    )
+    currency: Mapped[str] = mapped_column(primary_key=True)
+    hour: Mapped[Instant] = mapped_column(primary_key=True)
+    """Its beginning: a whole hour of UTC."""
+    change_type: Mapped[str] = mapped_column(primary_key=True)
+    contra_account: Mapped[str] = mapped_column(primary_key=True)
+    entries: Mapped[int]
+    real: Mapped[int]
+    bonus: Mapped[int]
+    credits: Mapped[int]
+
+    __table_args__ = (
+        one_of("change_type", ChangeType),
+        one_of("contra_account", ContraAccount),
+        CheckConstraint("entries > 0 AND credits >= 0", name="counts"),
+    )
+
+
 class DailyBalance(Base):
     """Where a balance was on a day on which it moved. Minor units; real money but `bonus_closing`."""
 
@@ -110,18 +144,25 @@ class DailyBalance(Base):
 
 
 class RollupMark(Base):
-    """Up to which entry of a balance's journal the rollups hold it."""
+    """Up to which entry of a balance's journal the rollups hold it, and models have scored it."""
 
     __tablename__ = "rollup_marks"
 
     player_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     currency: Mapped[str] = mapped_column(primary_key=True)
     sequence: Mapped[int]
+    scored: Mapped[int] = mapped_column(server_default=text("0"))
+    """What models have looked at; never more than is rolled up."""
 
     __table_args__ = (
         ForeignKeyConstraint(
             ["player_id", "currency", "sequence"],
             ["wallet_entries.player_id", "wallet_entries.currency", "wallet_entries.sequence"],
+        ),
+        CheckConstraint("scored BETWEEN 0 AND sequence", name="scored"),
+        # What is to be scored.
+        Index(
+            "ix_rollup_marks_unscored", "player_id", "currency", postgresql_where=text("scored < sequence")
         ),
         {"postgresql_with": {"fillfactor": "70"}},
     )

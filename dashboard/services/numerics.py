@@ -7,6 +7,7 @@ tests/unit/test_numerics.py holds them against NIST's certified values.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ def autocorrelation(values: Sequence[float]) -> float:
     whole = math.fsum(value * value for value in centred)
     if whole == 0:
         return 0.0
-    return math.fsum(before * after for before, after in zip(centred, centred[1:], strict=False)) / whole
+    return math.fsum(before * after for before, after in pairwise(centred)) / whole
 
 
 def fit(xs: Sequence[float], ys: Sequence[float]) -> Line:

@@ -1,7 +1,8 @@
 """Rollups follow the journals: each entry is counted into its day once, whoever asks and how often.
 
-A journal has no gap and never changes, so a mark for each balance says exactly what is counted already. A pass
-takes what lies behind the marks, adds it up in one statement, and moves the marks in the same transaction.
+A journal has no gap and never changes, so a mark for each balance says exactly what is counted already. A
+pass takes what lies behind the marks, adds it up in one statement, and moves the marks in the same
+transaction.
 """
 
 import datetime as dt
@@ -40,10 +41,11 @@ WITH behind AS (
 ), entry AS MATERIALIZED (
   SELECT e.player_id, e.currency, e.sequence, e.operator_id, e.change_type, e.contra_account,
          coalesce(e.agent_id, 0) AS agent_id, e.real_delta, e.bonus_delta, e.real_before, e.real_after,
-         e.bonus_after, {_DAY} AS day, {_LEVEL} AS level
+         e.bonus_after, {_DAY} AS day, date_trunc('hour', e.created_at, 'UTC') AS hour, {_LEVEL} AS level
   FROM behind h
   JOIN wallet_entries e
-    ON e.player_id = h.player_id AND e.currency = h.currency AND e.sequence > h.since AND e.sequence <= h.until
+    ON e.player_id = h.player_id AND e.currency = h.currency
+   AND e.sequence > h.since AND e.sequence <= h.until
   JOIN operators o ON o.id = e.operator_id
   JOIN wallets w ON w.player_id = e.player_id
 ), totals AS (
@@ -52,6 +54,12 @@ WITH behind AS (
   SELECT operator_id, currency, day, change_type, contra_account, {_SUMS}
   FROM entry GROUP BY operator_id, currency, day, change_type, contra_account
   ON CONFLICT (operator_id, currency, day, change_type, contra_account) DO UPDATE SET {_ADD}
+), hours AS (
+  INSERT INTO hourly_totals AS t (operator_id, currency, hour, change_type, contra_account, entries, real,
+                                  bonus, credits)
+  SELECT operator_id, currency, hour, change_type, contra_account, {_SUMS}
+  FROM entry GROUP BY operator_id, currency, hour, change_type, contra_account
+  ON CONFLICT (operator_id, currency, hour, change_type, contra_account) DO UPDATE SET {_ADD}
 ), activity AS (
   INSERT INTO daily_activity AS t (operator_id, currency, day, agent_id, level, change_type, contra_account,
                                    entries, real, bonus, credits)
@@ -87,6 +95,7 @@ _FORGET = (
     DELETE FROM rollup_marks m USING balances b
     WHERE b.player_id = m.player_id AND b.currency = m.currency AND b.operator_id = :operator
     """),
+    text("DELETE FROM hourly_totals WHERE operator_id = :operator"),
     text("DELETE FROM daily_totals WHERE operator_id = :operator"),
     text("DELETE FROM daily_activity WHERE operator_id = :operator"),
     text("DELETE FROM daily_balances WHERE operator_id = :operator"),

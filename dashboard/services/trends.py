@@ -1,4 +1,4 @@
-"""What a series of balances says: where it began and ended, whether it rises, how much it swings, how risky it is.
+"""What a series of balances says: from where to where, whether it rises, how much it swings, how risky it is.
 
 Pure. A series is a balance that stands still between its changes; buckets are stretches of equal kind (hours,
 days, months of the operator). Amounts are integers in minor units; what is divided is a float or a Fraction

@@ -1,4 +1,4 @@
-"""Direction, volatility, course and risk of series made by hand; the expected values follow from the definitions."""
+"""Direction, volatility, course and risk of series made by hand: expected is what the definitions say."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from dashboard.services.trends import Direction, Point, RiskLevel
 
 UP, DOWN, FLAT = Direction.UP, Direction.DOWN, Direction.FLAT
 
-# Name, opening, closings, direction, slope a bucket, volatility in percent. Slopes: Σ(x − x̄)(y − ȳ) ÷ Σ(x − x̄)².
+# Name, opening, closings, direction, slope a bucket (Σ(x − x̄)(y − ȳ) ÷ Σ(x − x̄)²), volatility in percent.
 SERIES = [
     ("one point", 0, [500], FLAT, 0, 0),
     ("two points", 100, [100, 900], FLAT, 0, 113.137085),  # changes 0, 800: 565.685 ÷ 500
