@@ -16,7 +16,7 @@ IN_FLIGHT = dt.timedelta(minutes=10)
 
 _DAY = "CAST(e.created_at AT TIME ZONE o.timezone AS date)"
 # The level at that moment is what the next change left; where there was none since, the present one.
-_LEVEL = """
+LEVEL = """
 coalesce((SELECT c.from_level FROM vip_level_changes c
           WHERE c.player_id = e.player_id AND c.changed_at > e.created_at
           ORDER BY c.changed_at, c.id LIMIT 1), w.vip_level)
@@ -41,7 +41,7 @@ WITH behind AS (
 ), entry AS MATERIALIZED (
   SELECT e.player_id, e.currency, e.sequence, e.operator_id, e.change_type, e.contra_account,
          coalesce(e.agent_id, 0) AS agent_id, e.real_delta, e.bonus_delta, e.real_before, e.real_after,
-         e.bonus_after, {_DAY} AS day, date_trunc('hour', e.created_at, 'UTC') AS hour, {_LEVEL} AS level
+         e.bonus_after, {_DAY} AS day, date_trunc('hour', e.created_at, 'UTC') AS hour, {LEVEL} AS level
   FROM behind h
   JOIN wallet_entries e
     ON e.player_id = h.player_id AND e.currency = h.currency

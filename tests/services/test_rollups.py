@@ -1,12 +1,18 @@
 """Rollups hold what the entries come to, whoever counts, and however often."""
 
 import datetime as dt
+from collections.abc import Sequence
+from dataclasses import astuple
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from dashboard.services import rollups
+from dashboard.clock import Span
+from dashboard.queries import rollups as queries
+from dashboard.queries.rollups import Scope
+from dashboard.services import periods, rollups
+from dashboard.services.periods import Kind
 from tests.builders import NOW, change, make_operator, make_player
 
 BY_DAY = text("""
@@ -37,3 +43,56 @@ def test_each_entry_is_counted_once_into_its_local_day(session: Session, player_
         (first, 0, 0, 100_00, 100_00, 1),
         (second, 100_00, -10_00, 100_00, -10_00, 2),
     ]
+
+
+def entry_sums(session: Session, scope: Scope, buckets: Sequence[Span]) -> list[tuple[object, ...]]:
+    """The same by a plain sum over the entries."""
+    found = []
+    for at, bucket in enumerate(buckets):
+        rows = session.execute(
+            text("""
+            SELECT change_type, contra_account, count(*), sum(real_delta)::bigint, sum(bonus_delta)::bigint,
+                   sum(greatest(real_delta + bonus_delta, 0))::bigint
+            FROM wallet_entries
+            WHERE operator_id = :o AND currency = :c AND created_at >= :s AND created_at < :e
+              AND (CAST(:a AS bigint) IS NULL OR coalesce(agent_id, 0) = :a)
+            GROUP BY 1, 2 ORDER BY 1, 2
+            """),
+            {
+                "o": scope.operator_id,
+                "c": scope.currency,
+                "s": bucket.start,
+                "e": bucket.end,
+                "a": scope.agent_id,
+            },
+        )
+        found += [(at, *row) for row in rows]
+    return found
+
+
+@pytest.mark.parametrize("kind", [Kind.DAILY, Kind.WEEKLY, Kind.MONTHLY, Kind.YEARLY])
+@pytest.mark.parametrize("agent_id", [None, 0])
+@pytest.mark.parametrize("rolled", ["nothing", "half", "all"])
+@pytest.mark.parametrize("zone", ["Europe/Malta", "Asia/Tokyo"])
+def test_figures_are_those_of_the_entries(
+    session: Session, kind: Kind, agent_id: int | None, rolled: str, zone: str
+) -> None:
+    operator_id = make_operator(session, timezone=zone)
+    players = [make_player(session, operator_id=operator_id) for _ in range(3)]
+    for hours in range(0, 9_000, 173):
+        at = NOW - dt.timedelta(hours=9_000 - hours)
+        change(session, players[hours % 3], 10_00 - hours % 7, now=at)
+        if hours == 4_325 and rolled == "half":
+            assert rollups.roll(session)
+            rollups.passed(session, at=at)
+    if rolled == "all":
+        assert rollups.roll(session)
+        rollups.passed(session, at=NOW)
+    scope = Scope(operator_id, zone, "USD", agent_id)
+    period = periods.named(kind, now=NOW, zone=zone)
+    found = queries.sums(session, scope, period.buckets, period.unit)
+    assert [astuple(row) for row in found] == entry_sums(session, scope, period.buckets)
+    if kind != Kind.DAILY:
+        before = Span(dt.datetime(2000, 1, 1, tzinfo=dt.UTC), period.span.start)
+        expected = sum(row[4] for row in entry_sums(session, scope, [before]))  # type: ignore[misc]
+        assert queries.opening(session, scope, period.span.start).real == expected

@@ -1,0 +1,174 @@
+"""Sums over journals by bucket: from the rollups, with what is younger than they are added from the entries.
+
+Days are the operator's, hours are UTC's. A figure is that of the entries of the moment, whenever the worker
+came by last.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from sqlalchemy import TextClause, text
+from sqlalchemy.orm import Session
+
+from dashboard import clock
+from dashboard.clock import Span
+from dashboard.models.vip import Level
+from dashboard.services import rollups
+from dashboard.services.periods import Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose entries: an operator's, in one currency, perhaps of one agent's players or of one level."""
+
+    operator_id: int
+    timezone: str
+    currency: str
+    agent_id: int | None = None
+    """0: players of whom nobody is in charge."""
+    level: Level | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BucketSum:
+    """What the entries of one kind come to in one bucket. Minor units."""
+
+    bucket: int
+    """Its place among those asked for, from 0."""
+    change_type: str
+    contra_account: str
+    entries: int
+    real: int
+    bonus: int
+    credits: int
+    """What raised balances, real and bonus."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What all balances of a scope held at a moment. Minor units."""
+
+    real: int
+    bonus: int
+
+
+def sums(session: Session, scope: Scope, buckets: Sequence[Span], unit: Unit) -> list[BucketSum]:
+    """The sums of each kind of entry by bucket, of adjoining buckets of that unit; empty ones have no row."""
+    by_hour = unit == Unit.HOUR
+    parameters = _named(session, scope, buckets[0].start, buckets[-1].end) | {
+        "starts": [bucket.start if by_hour else _day(bucket.start, scope) for bucket in buckets],
+        "ends": [bucket.end if by_hour else _day(bucket.end, scope) for bucket in buckets],
+        "live_starts": [bucket.start for bucket in buckets],
+        "live_ends": [bucket.end for bucket in buckets],
+    }
+    statement = _summing(by_hour=by_hour, is_whole=_is_whole(scope))
+    return [BucketSum(*row) for row in session.execute(statement, parameters)]
+
+
+def opening(session: Session, scope: Scope, at: dt.datetime) -> Opening:
+    """What the balances of a scope held at the midnight `at` of the operator: all that moved before."""
+    parameters = _named(session, scope, dt.datetime.min.replace(tzinfo=dt.UTC), at) | {"day": _day(at, scope)}
+    row = session.execute(_opening(is_whole=_is_whole(scope)), parameters).one()
+    return Opening(int(row.real), int(row.bonus))
+
+
+_PASSED = text("SELECT passed_at FROM rollup_passes")
+_ENTRIES = """
+SELECT e.created_at, e.change_type, e.contra_account, e.real_delta, e.bonus_delta
+FROM wallet_entries e
+WHERE e.operator_id = :operator AND e.currency = :currency AND e.created_at >= :start AND e.created_at < :end
+"""
+# What is younger than the marks. An entry is dated when its transaction begins, so one that the last pass
+# could not see is not much older than that pass.
+_YOUNGER = """
+  AND e.created_at >= :horizon
+  AND e.sequence > coalesce(
+    (SELECT m.sequence FROM rollup_marks m WHERE m.player_id = e.player_id AND m.currency = e.currency), 0)
+"""
+_OF_SCOPE = """
+  AND (CAST(:agent AS bigint) IS NULL OR {agent} = :agent)
+  AND (CAST(:level AS text) IS NULL OR {level} = :level)
+"""
+_LEVEL = rollups.LEVEL.replace(
+    "w.vip_level", "(SELECT vip_level FROM wallets w WHERE w.player_id = e.player_id)"
+)
+
+
+@lru_cache
+def _summing(*, by_hour: bool, is_whole: bool) -> TextClause:
+    if by_hour and not is_whole:
+        # There is no rollup of an agent's hours: at most some days of entries.
+        live = _entries(is_whole=False, younger=False)
+        held = (
+            "SELECT NULL::int, NULL::text, NULL::text, 0::bigint, 0::bigint, 0::bigint, 0::bigint WHERE false"
+        )
+    else:
+        live = _entries(is_whole=is_whole, younger=True)
+        table, column = ("hourly_totals", "hour") if by_hour else ("daily_totals", "day")
+        scoped = ""
+        if not is_whole:
+            table, scoped = "daily_activity", _OF_SCOPE.format(agent="t.agent_id", level="t.level")
+        kind = "timestamptz" if by_hour else "date"
+        held = f"""
+        SELECT b.n, t.change_type, t.contra_account, t.entries, t.real, t.bonus, t.credits
+        FROM unnest(CAST(:starts AS {kind}[]), CAST(:ends AS {kind}[])) WITH ORDINALITY AS b(first, last, n)
+        JOIN {table} t ON t.operator_id = :operator AND t.currency = :currency
+         AND t.{column} >= b.first AND t.{column} < b.last {scoped}
+        """
+    return text(f"""
+    SELECT CAST(n - 1 AS int), change_type, contra_account, CAST(sum(entries) AS bigint),
+           CAST(sum(real) AS bigint), CAST(sum(bonus) AS bigint), CAST(sum(credits) AS bigint)
+    FROM (
+      {held}
+      UNION ALL
+      SELECT b.n, l.change_type, l.contra_account, 1, l.real_delta, l.bonus_delta,
+             greatest(l.real_delta + l.bonus_delta, 0)
+      FROM ({live}) AS l
+      JOIN unnest(CAST(:live_starts AS timestamptz[]), CAST(:live_ends AS timestamptz[]))
+        WITH ORDINALITY AS b(first, last, n) ON l.created_at >= b.first AND l.created_at < b.last
+    ) AS parts(n, change_type, contra_account, entries, real, bonus, credits)
+    GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+    """)
+
+
+@lru_cache
+def _opening(*, is_whole: bool) -> TextClause:
+    table = "daily_totals" if is_whole else "daily_activity"
+    held = "" if is_whole else _OF_SCOPE.format(agent="t.agent_id", level="t.level")
+    live = _entries(is_whole=is_whole, younger=True)
+    return text(f"""
+    SELECT coalesce(sum(real), 0) AS real, coalesce(sum(bonus), 0) AS bonus FROM (
+      SELECT t.real, t.bonus FROM {table} t
+      WHERE t.operator_id = :operator AND t.currency = :currency AND t.day < :day {held}
+      UNION ALL
+      SELECT real_delta, bonus_delta FROM ({live}) AS l
+    ) AS parts
+    """)
+
+
+def _entries(*, is_whole: bool, younger: bool) -> str:
+    scoped = "" if is_whole else _OF_SCOPE.format(agent="coalesce(e.agent_id, 0)", level=_LEVEL)
+    return _ENTRIES + (_YOUNGER if younger else "") + scoped
+
+
+def _named(session: Session, scope: Scope, start: dt.datetime, end: dt.datetime) -> dict[str, object]:
+    passed = session.scalar(_PASSED)
+    return {
+        "operator": scope.operator_id,
+        "currency": scope.currency,
+        "agent": scope.agent_id,
+        "level": scope.level,
+        "start": start,
+        "end": end,
+        "horizon": start if passed is None else max(start, passed - rollups.IN_FLIGHT),
+    }
+
+
+def _is_whole(scope: Scope) -> bool:
+    return scope.agent_id is None and scope.level is None
+
+
+def _day(at: dt.datetime, scope: Scope) -> dt.date:
+    return clock.local(at, scope.timezone).date()
