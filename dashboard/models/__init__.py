@@ -16,7 +16,15 @@ from dashboard.models.game import (
     RoundSettlement,
     RuleSet,
 )
-from dashboard.models.legacy import LegacyPlayer, LegacyRow, LegacyRun
+from dashboard.models.legacy import (
+    LegacyLoyaltyRow,
+    LegacyMember,
+    LegacyPlayer,
+    LegacyReport,
+    LegacyRow,
+    LegacyRun,
+    LegacyTier,
+)
 from dashboard.models.login import (
     Allowance,
     Login,
@@ -76,9 +84,13 @@ __all__ = [
     "DealStatistic",
     "Game",
     "GameStatistic",
+    "LegacyLoyaltyRow",
+    "LegacyMember",
     "LegacyPlayer",
+    "LegacyReport",
     "LegacyRow",
     "LegacyRun",
+    "LegacyTier",
     "Login",
     "LoyaltyCard",
     "LoyaltyEntry",
