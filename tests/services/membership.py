@@ -1,7 +1,6 @@
 """A member of a loyalty programme, and acts of staff on the points: tried, refused and proved."""
 
 import datetime as dt
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -20,7 +19,7 @@ from dashboard.services.points import Done, Payment
 from tests.builders import NOW, make_actor, make_operator, make_player
 
 T = TypeVar("T")
-Act = Callable[[Session], T]
+Act = partial[T]
 LATER = NOW + dt.timedelta(days=366)
 """Points without a tier that were loaded at NOW have expired."""
 
@@ -156,7 +155,7 @@ class Membership:
         for sequence, entry in enumerate(self.session.execute(_ENTRIES, scope).mappings(), start=1):
             balance += entry["points"]
             assert (entry["sequence"], entry["balance_after"]) == (sequence, balance)
-            head = chain.digest(entry, head, form=chain.POINTS_FORMAT)
+            head = chain.digest(dict(entry), head, form=chain.POINTS_FORMAT)
             assert bytes(entry["hash"]) == head
         wallet = self.row()
         assert (wallet.balance, bytes(wallet.head)) == (balance, head)

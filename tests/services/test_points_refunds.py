@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from dashboard.errors import NotFound
 from dashboard.services import loyalty_wallets, points_refunds
 from dashboard.services.changes import KeyReused
-from dashboard.services.points import Done
+from dashboard.services.points import Done, Made
 from tests.builders import NOW
 from tests.services.membership import LATER, Act, Membership, join
 
@@ -163,7 +163,7 @@ class TestAnExpiredBatch:
         member.load(22_000_00)
         sequence = member.redeem(20_010).entry.sequence
         taken = member.row("points_allocations", f"sequence = {sequence}")
-        graces = []
+        graces: list[Made] = []
         for part in (1, 1, 5_000, None):
             graces += member.does(refund(member, sequence, part, now=LATER)).made
         assert sum(made.bonus_loaded for made in graces) == taken.bonus_points
