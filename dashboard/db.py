@@ -17,7 +17,7 @@ from sqlalchemy import BigInteger, DateTime, MetaData, Text, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, registry
 
-from dashboard import metrics
+from dashboard import arrays, metrics
 from dashboard.errors import OutcomeUnknown
 
 # serialization_failure; deadlock_detected; unique_violation: somebody wrote the same key meanwhile (in
@@ -46,6 +46,7 @@ class Base(DeclarativeBase):
     )
 
 
+arrays.register()
 alchemy = SQLAlchemy(model_class=Base)
 
 EXPORTS = "exports"

@@ -44,6 +44,9 @@ from dashboard.views import (
     live,
     live_round,
     loyalty,
+    loyalty_lists,
+    loyalty_pages,
+    loyalty_tiers,
     metrics,
     movements,
     palette,
@@ -97,6 +100,8 @@ BLUEPRINTS = (
     bonus_offers.bp,
     bonuses.bp,
     loyalty.bp,
+    loyalty_lists.bp,
+    loyalty_tiers.bp,
     partners.bp,
     partner_contracts.bp,
     partner_users.bp,
@@ -148,6 +153,7 @@ def create_app(**overrides: Any) -> Flask:
     lists.init_app(app)
     cards.init_app(app)
     partner_pages.init_app(app)
+    loyalty_pages.init_app(app)
     converters.init_app(app)
     live_updates.init_app(app)
     exports.init_app(app)

@@ -26,6 +26,7 @@ class LazyGroup(click.Group):
         "operator": "Create an operator.",
         "staff": "Create a member of staff, or reset a password.",
         "demo": "Fill an empty database with a believable operator.",
+        "events": "Print what other systems want to know, for them to pull.",
         "import": "Bring in journals and old wallets from elsewhere.",
         "verify": "Prove every chain, balance and anchor.",
         "anchor": "Take an anchor now.",

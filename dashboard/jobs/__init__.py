@@ -32,7 +32,7 @@ def queue() -> procrastinate.App:
 def work() -> None:
     """Do what is due and what is asked for, until SIGINT or SIGTERM."""
     # The queue is also read by commands that need none of this.
-    from dashboard.jobs import bulk_work, playing, ticking  # noqa: PLC0415
+    from dashboard.jobs import bulk_work, loyalty, playing, ticking  # noqa: PLC0415
     from dashboard.jobs.application import application  # noqa: PLC0415
 
     with application().app_context():
@@ -40,7 +40,12 @@ def work() -> None:
     stop = threading.Event()
     loops = [
         threading.Thread(target=loop, args=(stop,), name=loop.__name__)
-        for loop in (ticking.keep_ticking, playing.keep_playing, playing.keep_settling)
+        for loop in (
+            ticking.keep_ticking,
+            playing.keep_playing,
+            playing.keep_settling,
+            loyalty.keep_days,
+        )
     ]
     for loop in loops:
         loop.start()

@@ -17,9 +17,9 @@ from sqlalchemy.orm import Session
 
 from dashboard import clock, db, live
 from dashboard.errors import Conflict, Rejected
-from dashboard.jobs import bonuses, partners
+from dashboard.jobs import bonuses, partners, rollups
 from dashboard.jobs.application import application
-from dashboard.services import change_requests, round_requests, settings_requests
+from dashboard.services import change_requests, points_requests, round_requests, settings_requests
 from dashboard.services.actors import SYSTEM
 
 EVERY_SECONDS = 1.0
@@ -42,6 +42,7 @@ def lapse(now: dt.datetime) -> int:
         live.tell_request(operator_id=operator_id, player_id=player_id)
     others = db.transact(partial(settings_requests.lapse, now=now))
     others += db.transact(partial(round_requests.lapse, now=now))
+    others += db.transact(partial(points_requests.lapse, now=now))
     for operator_id in set(others):
         live.tell(live.approvals_of(operator_id))
     return len(ended) + len(others)
@@ -60,6 +61,7 @@ def keep_ticking(stop: threading.Event) -> None:
                     bonuses.expire(clock.now(), should_stop=stop.is_set)
                     bonuses.begin(clock.now())
                     partners.approve(clock.now(), should_stop=stop.is_set)
+                    rollups.roll(clock.now(), should_stop=stop.is_set)
             except DBAPIError:
                 _log.exception("ticking")
 

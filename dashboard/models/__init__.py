@@ -26,7 +26,15 @@ from dashboard.models.game import (
     RoundSettlement,
     RuleSet,
 )
-from dashboard.models.legacy import LegacyPlayer, LegacyRow, LegacyRun
+from dashboard.models.legacy import (
+    LegacyLoyaltyRow,
+    LegacyMember,
+    LegacyPlayer,
+    LegacyReport,
+    LegacyRow,
+    LegacyRun,
+    LegacyTier,
+)
 from dashboard.models.login import (
     Allowance,
     Login,
@@ -94,9 +102,13 @@ __all__ = [
     "Game",
     "GameStatistic",
     "HourlyTotal",
+    "LegacyLoyaltyRow",
+    "LegacyMember",
     "LegacyPlayer",
+    "LegacyReport",
     "LegacyRow",
     "LegacyRun",
+    "LegacyTier",
     "Login",
     "LoyaltyCard",
     "LoyaltyEntry",

@@ -13,7 +13,7 @@ from dashboard.errors import NotFound
 from dashboard.models import Login, WalletEntry
 from dashboard.models.wallet import ChangeType
 from dashboard.queries.paging import Listing
-from dashboard.services.change_types import UNDONE_BY_ROUND
+from dashboard.services.change_types import UNDONE_BY_ROUND, UNDONE_WITH_POINTS
 
 PAGE_SIZE = 50
 
@@ -121,6 +121,8 @@ class EntryDetail:
             return "A reversal is not reversed: post a new adjustment instead."
         if self.change_type in UNDONE_BY_ROUND:
             return "It is undone by voiding its round."
+        if self.change_type == ChangeType.POINTS_CONVERSION:
+            return UNDONE_WITH_POINTS
         return ""
 
 

@@ -58,7 +58,7 @@ class Listing(Generic[Row]):
             yield from map(self.make, found)
 
 
-def write(*parts: int | str | dt.datetime) -> str:
+def write(*parts: int | str | dt.date) -> str:
     """A place as text for a URL; instants to the microsecond."""
     return ".".join(
         str((part - _EPOCH) // _MICROSECOND) if isinstance(part, dt.datetime) else str(part) for part in parts
@@ -66,7 +66,7 @@ def write(*parts: int | str | dt.datetime) -> str:
 
 
 def read(place: str, *kinds: type) -> Place | None:
-    """The parts of a place that was written from these kinds (int, str, datetime); None if it was not."""
+    """The parts of a place of these kinds (int, str, date, datetime); None if it was not written so."""
     texts = place.split(".")
     if not place or len(texts) != len(kinds):
         return None
@@ -79,6 +79,8 @@ def read(place: str, *kinds: type) -> Place | None:
 def _part(text: str, kind: type) -> object:
     if kind is str:
         return text
+    if kind is dt.date:
+        return dt.date.fromisoformat(text)
     number = int(text)
     if abs(number) >= 2**63:
         raise ValueError(text)

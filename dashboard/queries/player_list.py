@@ -114,6 +114,11 @@ def newest(session: Session, *, operator_id: int, search: str, limit: int) -> li
     return list(session.scalars(ids.order_by(number.desc()).limit(limit)))
 
 
+def ids_of(*, operator_id: int, search: str) -> Select[int]:
+    """Ids of the players whom the search finds, at most some COUNT_MAX for each way to be found."""
+    return _found(operator_id, PlayerFilter(search=search))
+
+
 def find_only(session: Session, *, operator_id: int, search: str) -> int | None:
     """The one player whose external id, e-mail or number is exactly that; None for no or several."""
     handle = search.strip().lower()

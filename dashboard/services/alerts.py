@@ -99,7 +99,10 @@ ON CONFLICT (player_id, currency, type) WHERE state <> 'resolved' DO UPDATE SET
   -- 'critical' sorts before 'warning'
   severity = least(a.severity, excluded.severity),
   peak = CASE WHEN a.type IN ('warning', 'critical', 'negative') THEN least(a.peak, excluded.peak)
-              ELSE greatest(a.peak, excluded.peak) END
+              ELSE greatest(a.peak, excluded.peak) END,
+  -- how many days before: those of the last notice
+  threshold = CASE WHEN a.type IN ('points_expiring', 'tier_ending') THEN excluded.threshold
+                   ELSE a.threshold END
 RETURNING a.type, a.hits
 """)
 
@@ -113,9 +116,10 @@ RETURNING a.type
 
 
 def apply(session: Session, placed: Sequence[Placed]) -> None:
-    """Raise and close what the outcomes say; the balances must be locked. Two statements at most.
+    """Raise and close what the outcomes say. Two statements at most.
 
-    No two outcomes may be of the same balance: the statements work on sets.
+    The balances must be locked where they are what was judged. No two outcomes may be of the same balance:
+    the statements work on sets.
     """
     hits = [(place, hit) for place in placed for hit in place.outcome.hits]
     if hits:

@@ -19,7 +19,7 @@ from dashboard.errors import NotFound, Rejected
 from dashboard.models.wallet import ChangeType
 from dashboard.services import alerts, journal, judging, risk, standings, vip
 from dashboard.services.actors import Actor
-from dashboard.services.change_types import TRAITS, UNDONE_BY_ROUND
+from dashboard.services.change_types import TRAITS, UNDONE_BY_ROUND, UNDONE_WITH_POINTS
 from dashboard.services.changes import (
     BalanceChange,
     ChangeRefused,
@@ -146,11 +146,13 @@ def reverse(
     now: dt.datetime,
     own_request: int | None = None,
     metadata: Mapping[str, int | str] | None = None,
+    with_points: bool = False,
 ) -> BalanceChange:
     """Undo one entry by another that names it: opposite amounts, same house account.
 
     One leg of a transfer reverses both. Never refused by a VIP rule, and used limits are not given
-    back. On a closed wallet it raises an alert. Raises NotFound; Rejected for an entry that cannot be
+    back. On a closed wallet it raises an alert. `with_points`: of a conversion, whose points come back in
+    the same transaction (`points_conversion`). Raises NotFound; Rejected for an entry that cannot be
     reversed.
     """
     examined = examine_reversal(
@@ -164,6 +166,7 @@ def reverse(
         now=now,
         own_request=own_request,
         metadata=metadata,
+        with_points=with_points,
     )
     return post(session, examined, actor=actor, now=now)
 
@@ -236,6 +239,7 @@ def examine_reversal(
     now: dt.datetime,
     own_request: int | None = None,
     metadata: Mapping[str, int | str] | None = None,
+    with_points: bool = False,
 ) -> Examined:
     """Lock and judge the reversal of an entry, and of the other leg where it is of a transfer."""
     original = _original(session, player_id, currency, sequence)
@@ -263,7 +267,7 @@ def examine_reversal(
     examined = _examine_together(session, wanted, actor, now, own_request)
     if examined.repeated is None:
         # Under the lock: of two people who reverse at once, one waited here.
-        _refuse_irreversible(_original(session, player_id, currency, sequence))
+        _refuse_irreversible(_original(session, player_id, currency, sequence), with_points=with_points)
     return examined
 
 
@@ -514,13 +518,15 @@ def _posting(
     )
 
 
-def _refuse_irreversible(original: Any) -> None:
+def _refuse_irreversible(original: Any, *, with_points: bool) -> None:
     if original.reversed:
         raise Rejected("This entry has already been reversed.")
     if original.change_type == ChangeType.REVERSAL:
         raise Rejected("A reversal cannot be reversed: post a new adjustment instead.")
     if original.change_type in UNDONE_BY_ROUND:
         raise Rejected(f"A {original.change_type} is undone by voiding its round.")
+    if original.change_type == ChangeType.POINTS_CONVERSION and not with_points:
+        raise Rejected(UNDONE_WITH_POINTS)
     if original.bonus_delta:
         raise Rejected("Bonus money moves with its grants: cancel the bonus, or grant another one.")
     if original.has_bonus:

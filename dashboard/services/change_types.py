@@ -50,3 +50,8 @@ KEEPS_PENDING_WHOLE = (T.ADJUSTMENT, T.TRANSFER)
 
 UNDONE_BY_ROUND = (T.WAGER, T.SETTLEMENT, T.REFUND)
 """These are undone only by voiding their round."""
+
+UNDONE_WITH_POINTS = (
+    "A conversion of points is undone where it was made, under Loyalty: its points come back."
+)
+"""Why a points_conversion is not undone by itself (`points_conversion.undo`)."""

@@ -1,6 +1,7 @@
 """How members come to tiers, keep and lose them: each time an entry of the journal and a line of history."""
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import text
@@ -80,7 +81,17 @@ def paid_within(session: Session, member: Member, last: dt.date) -> int:
 
 def paid_in(session: Session, player_id: int, span: clock.Span) -> int:
     """What was paid in that time, less what was given back; minor units."""
-    return int(session.execute(_PAID, {"p": player_id, "start": span.start, "end": span.end}).scalar_one())
+    return paid_by(session, {player_id: span})[player_id]
+
+
+def paid_by(session: Session, spans: Mapping[int, clock.Span]) -> dict[int, int]:
+    """The same of many players, each in a time of their own."""
+    named = {
+        "players": list(spans),
+        "starts": [span.start for span in spans.values()],
+        "ends": [span.end for span in spans.values()],
+    }
+    return {row.player_id: int(row.paid) for row in session.execute(_PAID, named)}
 
 
 def qualifying_span(last: dt.date, timezone: str) -> clock.Span:
@@ -176,9 +187,15 @@ def following(member: Member, paid: int) -> Step:
 
 
 _PAID = text("""
-SELECT coalesce(sum(CASE kind WHEN 'load' THEN payment_amount ELSE -payment_amount END), 0)
-FROM loyalty_entries
-WHERE player_id = :p AND kind IN ('load', 'reversal') AND created_at >= :start AND created_at < :end
+SELECT n.player_id, coalesce(e.paid, 0) AS paid
+FROM unnest(CAST(:players AS bigint[]), CAST(:starts AS timestamptz[]), CAST(:ends AS timestamptz[]))
+  AS n(player_id, start, until)
+CROSS JOIN LATERAL (
+  SELECT sum(CASE kind WHEN 'load' THEN payment_amount ELSE -payment_amount END) AS paid
+  FROM loyalty_entries
+  WHERE player_id = n.player_id AND kind IN ('load', 'reversal')
+    AND created_at >= n.start AND created_at < n.until
+) AS e
 """)
 _SET = text("""
 UPDATE loyalty_wallets SET tier_id = :tier, discount_bp = :discount, tier_valid_until = :until

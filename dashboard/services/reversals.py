@@ -15,7 +15,7 @@ from dashboard.models.wallet import ChangeType
 from dashboard.services import standings, submissions, vip
 from dashboard.services.actors import Actor
 from dashboard.services.balances import StaleBalance
-from dashboard.services.change_types import UNDONE_BY_ROUND
+from dashboard.services.change_types import UNDONE_BY_ROUND, UNDONE_WITH_POINTS
 from dashboard.services.changes import Request
 from dashboard.services.submissions import Submitted
 
@@ -148,6 +148,8 @@ def _rest(session: Session, scope: dict[str, object]) -> int:
         raise NotFound("There is no such entry.")
     if original.reversed:
         raise Rejected("This entry has already been reversed.")
+    if original.change_type == ChangeType.POINTS_CONVERSION:
+        raise Rejected(UNDONE_WITH_POINTS)
     unfit = {ChangeType.REVERSAL, ChangeType.TRANSFER, *UNDONE_BY_ROUND}
     if original.change_type in unfit or original.real_delta <= 0 or original.bonus_delta:
         raise Rejected("This entry is not undone in parts.")

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from statistics import median
 
 from dashboard import money
 
@@ -77,12 +76,19 @@ def score(given: Circumstances) -> Score:
 def _amount(given: Circumstances) -> Part:
     if len(given.earlier) < HISTORY_LEAST:
         return Part("amount", 0, "too few earlier entries to compare with")
-    middle = Fraction(median(map(Fraction, given.earlier)))
-    sigma = _MAD_TO_SIGMA * Fraction(median(abs(amount - middle) for amount in given.earlier))
+    middle_twice = _median_twice(sorted(given.earlier))
+    spread_4_times = _median_twice(sorted(abs(2 * amount - middle_twice) for amount in given.earlier))
+    middle, sigma = Fraction(middle_twice, 2), _MAD_TO_SIGMA * Fraction(spread_4_times, 4)
     distance = abs(given.amount - middle)
     # A player whose amounts never differ has no spread: any other amount is as far away as can be.
     z = distance / sigma if sigma else Fraction(4 if distance else 0)
     return Part("amount", _share(z / 4, 40), _compared(given.amount, middle, given.type_name))
+
+
+def _median_twice(ordered: Sequence[int]) -> int:
+    """Twice the median, which is whole: sorting fractions is what a score would spend its time on."""
+    half = len(ordered) // 2
+    return ordered[half] + ordered[-half - 1]
 
 
 def _compared(amount: int, middle: Fraction, type_name: str) -> str:

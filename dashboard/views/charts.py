@@ -68,7 +68,7 @@ def cash_by_day(days: Sequence[tuple[Span, CashDay]], *, currency: str, timezone
             yaxis={"tickformat": "~s", "zeroline": True, "fixedrange": True},
         ),
     )
-    return _script(figure)
+    return script(figure)
 
 
 def alerts_by_day(days: Sequence[Span], figures: Sequence[TypeFigures], *, timezone: str) -> Markup:
@@ -97,13 +97,13 @@ def alerts_by_day(days: Sequence[Span], figures: Sequence[TypeFigures], *, timez
             yaxis={"tickformat": "~s", "rangemode": "tozero", "fixedrange": True},
         ),
     )
-    return _script(figure)
+    return script(figure)
 
 
 def rounds_by_length(lengths: Sequence[Compared]) -> Markup:
     """How many rounds ended after 1, 2, … cards as bars; what is expected as a line, its band around it."""
     numbers = list(range(1, len(lengths) + 1))
-    return _script(
+    return script(
         go.Figure(
             data=[
                 go.Scatter(
@@ -156,7 +156,7 @@ def rounds_by_length(lengths: Sequence[Compared]) -> Markup:
 def returns_by_month(months: Sequence[tuple[dt.date, float | None, float | None]]) -> Markup:
     """What was paid of the stakes, in percent, and what the exact edges say."""
     names = [month.strftime("%b %Y") for month, _paid, _expected in months]
-    return _script(
+    return script(
         go.Figure(
             data=[
                 go.Scatter(
@@ -184,7 +184,7 @@ def returns_by_month(months: Sequence[tuple[dt.date, float | None, float | None]
 def earned(points: Sequence[tuple[dt.date, PeriodRow | None]], *, currency: str, is_by_day: bool) -> Markup:
     """What a partner earned by day or by month as bars; none where a period is not shown by itself."""
     shown = [(start, row) for start, row in points if row is not None]
-    return _script(
+    return script(
         go.Figure(
             data=[
                 go.Bar(
@@ -247,7 +247,7 @@ def _major(minor: int, currency: str) -> float:
     return float(Decimal(minor).scaleb(-money.exponent(currency)))
 
 
-def _script(figure: go.Figure) -> Markup:
+def script(figure: go.Figure) -> Markup:
     """The figure as JSON that cannot end the script element that it stands in."""
     text = json.dumps(json.loads(figure.to_json()), separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c"))  # noqa: S704 - escaped just here

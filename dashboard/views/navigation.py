@@ -45,7 +45,7 @@ _PLACES = (
     _Place("Bulk", "bulk.index", icon="table-import"),
     _Place("Games", "games.index", icon="cards", parts=("live_round", "rounds", "round_acts", "rule_sets")),
     _Place("Bonus offers", "bonus_offers.index", icon="gift"),
-    _Place("Loyalty", "loyalty.index", icon="award"),
+    _Place("Loyalty", "loyalty.index", icon="award", parts=("loyalty_lists", "loyalty_tiers")),
     _Place(
         "Partners",
         "partners.index",

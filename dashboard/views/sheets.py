@@ -1,7 +1,7 @@
 """What each list holds as a file: its columns, from the rows that the list itself shows."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from dashboard.models.alert import AlertType
 from dashboard.queries import staff
@@ -91,13 +91,15 @@ def recent_changes(names: Names) -> Sequence[Column]:
     ]
 
 
-_IN_MONEY = {
+_LINES_IN_MONEY = {
     AlertType.WARNING,
     AlertType.CRITICAL,
     AlertType.NEGATIVE,
     AlertType.LIMIT_EXCEEDED,
     AlertType.HELD_REFUSED,
 }
+# What is missing is money, and the line so many days.
+_IN_MONEY = _LINES_IN_MONEY | {AlertType.TIER_ENDING}
 
 
 def rounds() -> Sequence[Column]:
@@ -141,15 +143,15 @@ def rounds() -> Sequence[Column]:
 def alerts() -> Sequence[Column]:
     """Of the inbox of alerts. What an alert has seen is money for some types, and a number for others."""
 
-    def money(label: str, field: str) -> Column:
+    def money(label: str, field: str, of: Set[str]) -> Column:
         def value(row: AlertRow) -> Amount | None:
-            return Amount(getattr(row, field), row.currency) if row.type in _IN_MONEY else None
+            return Amount(getattr(row, field), row.currency) if row.type in of else None
 
         return Column(label, "amount", value)
 
-    def number(label: str, field: str) -> Column:
+    def number(label: str, field: str, but_of: Set[str]) -> Column:
         def value(row: AlertRow) -> int | None:
-            return None if row.type in _IN_MONEY else getattr(row, field)
+            return None if row.type in but_of else getattr(row, field)
 
         return Column(label, "number", value)
 
@@ -163,10 +165,10 @@ def alerts() -> Sequence[Column]:
         Column("External id", "text", lambda row: row.external_id),
         Column("Agent", "text", lambda row: row.agent),
         Column("Currency", "text", lambda row: row.currency),
-        money("Peak", "peak"),
-        money("Line", "threshold"),
-        number("Peak, % or score", "peak"),
-        number("Line, % or score", "threshold"),
+        money("Peak", "peak", _IN_MONEY),
+        money("Line", "threshold", _LINES_IN_MONEY),
+        number("Peak, %, score or points", "peak", _IN_MONEY),
+        number("Line, %, score or days", "threshold", _LINES_IN_MONEY),
         Column("Entry", "number", lambda row: row.sequence),
         Column("Times", "number", lambda row: row.hits),
         Column("Raised", "time", lambda row: row.raised_at),

@@ -51,6 +51,7 @@ SUBJECTS = {
     "list": "1",
     "player": "1",
     "loyal": "1",
+    "tier": "1",
     "frozen": "2",
     "closed": "3",
     "bonused": "4",

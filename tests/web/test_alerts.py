@@ -1,6 +1,9 @@
 """GET /alerts and its parts, and GET /players/<id>/alerts/<id>. What one does there: test_alert_acts."""
 
+import csv
 import datetime as dt
+import io
+from functools import partial
 from typing import Any
 
 import pytest
@@ -8,8 +11,11 @@ from sqlalchemy import select
 
 from dashboard import clock
 from dashboard.models import Alert
+from dashboard.models.alert import AlertType
 from dashboard.models.login import Role
 from dashboard.models.wallet import ChangeType
+from dashboard.services import loyalty_notices, points
+from dashboard.services.actors import SYSTEM
 from tests import builders
 from tests.pages import Page
 from tests.web.desk import AT, Browser, Desk
@@ -249,6 +255,37 @@ def test_it_names_what_else_there_is_about_the_player(desk: Desk, agent: Browser
     assert len(alerts) == 3
     assert {path_of(other) for other in alerts[1:]} <= links
     assert path_of(alerts[0]) not in links
+
+
+def test_what_expires_and_ends_is_told_in_points_and_in_what_is_missing(desk: Desk, agent: Browser) -> None:
+    player = desk.player(name="Priya Raman")
+    desk.write(
+        lambda session: points.load(
+            session,
+            player_id=player,
+            payment=points.Payment(45_000_00),
+            notes="Paid at the desk",
+            idempotency_key="load",
+            actor=SYSTEM,
+            now=AT,
+        )
+    )
+    for days, before in ((30, "30 days"), (1, "1 day")):
+        now = AT + dt.timedelta(days=365 - days)
+        desk.write(partial(loyalty_notices.give, now=now, limit=10))
+        inbox = agent.page("/alerts").text
+        assert f"Points expiring warning Priya Raman 50,000 points, {before} before they expire" in inbox
+        assert "45,000.00 USD missing, 30 days before the tier ends" in inbox
+    of_points = select(Alert).where(Alert.player_id == player, Alert.type == AlertType.POINTS_EXPIRING)
+    page = agent.page(path_of(desk.read(lambda session: session.scalars(of_points).one())))
+    assert "Reached50,000 points, 1 day before they expire Times2" in page.by_id("alert").text
+    answer = desk.sign_in(Role.MANAGER).post("/alerts/exports", {"format": "csv"})
+    columns = ("Type", "Peak", "Line", "Peak, %, score or points", "Line, %, score or days")
+    rows = csv.DictReader(io.StringIO(answer.data.decode("utf-8-sig"), newline=""))
+    assert sorted(tuple(row[column] for column in columns) for row in rows) == [
+        ("points_expiring", "", "", "50000", "1"),
+        ("tier_ending", "45000.00", "", "", "30"),
+    ]
 
 
 def test_a_part_of_it_comes_for_htmx(desk: Desk, agent: Browser) -> None:

@@ -56,6 +56,8 @@ _ANSWERED = {
     AlertType.SIGNIFICANT_DROP: 0.97,
     AlertType.UNUSUAL: 0.75,
     AlertType.HELD_REFUSED: 0.5,
+    AlertType.POINTS_EXPIRING: 0.6,
+    AlertType.TIER_ENDING: 0.6,
 }
 """How many of each type somebody acknowledges, where they have not closed by themselves before."""
 _ANSWERS = {
@@ -70,6 +72,8 @@ _ANSWERS = {
     ),
     AlertType.UNUSUAL: ("Called back: it was the player.", "Compared devices, looks right. Watching.", ""),
     AlertType.HELD_REFUSED: ("Entered again after a call.", "Not needed any more.", ""),
+    AlertType.POINTS_EXPIRING: ("Reminded by mail.", "Offered a treatment for them.", ""),
+    AlertType.TIER_ENDING: ("Told what is missing.", "Knows, lets it end.", ""),
 }
 _COMES_BACK = {AlertType.WARNING, AlertType.CRITICAL, AlertType.NEGATIVE}
 """What closes by itself; the others somebody must resolve."""

@@ -8,11 +8,20 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dashboard.services.imports import reading
 from dashboard.services.imports.reading import Unreadable
+
+# What exports and the two seeds call the same column.
+_ALIASES: Mapping[str, str] = {
+    "user_id": "player_id",
+    "currency_id": "currency",
+    "current_rankid": "current_rank_id",
+    "frozen": "is_frozen",
+    "abbr": "code",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +35,8 @@ class Shape:
     """Columns that have a place of their own in the new structure."""
     kept: tuple[str, ...] = ()
     """Columns that have none, kept as they are with the old row."""
+    aliases: Mapping[str, str] = field(default_factory=lambda: _ALIASES)
+    """What exports call some of these columns."""
 
     @property
     def known(self) -> frozenset[str]:
@@ -82,14 +93,6 @@ LOOKED_UP: Mapping[str, Shape] = {
     "currencies": Shape(("currencies",), ("id", "code"), ("id", "code")),
 }
 """Tables that others refer to; nothing of them moves in by itself."""
-# What exports and the two seeds call the same column.
-_ALIASES: Mapping[str, str] = {
-    "user_id": "player_id",
-    "currency_id": "currency",
-    "current_rankid": "current_rank_id",
-    "frozen": "is_frozen",
-    "abbr": "code",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,7 @@ class Row:
     table: str
     line: int
     cells: Mapping[str, str]
+    shape: Shape = field(repr=False)
 
     def __getitem__(self, column: str) -> str:
         """The cell; empty where the file has no such column."""
@@ -120,7 +124,7 @@ class Row:
 
     def kept(self) -> dict[str, str]:
         """The columns without another home that hold something."""
-        return {column: self[column] for column in MOVED[self.table].kept if self[column]}
+        return {column: self[column] for column in self.shape.kept if self[column]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +147,8 @@ class Tables:
     by_name: Mapping[str, Table]
     ignored: tuple[str, ...]
     """CSV files that are none of the tables."""
+    moving: tuple[str, ...]
+    """The tables whose rows move in."""
 
     @property
     def digest(self) -> str:
@@ -160,7 +166,7 @@ class Tables:
 
     def moved(self) -> Iterator[Row]:
         """Every row that is to move in."""
-        for name in MOVED:
+        for name in self.moving:
             yield from self.rows(name)
 
     def player_ids(self) -> list[str]:
@@ -169,11 +175,17 @@ class Tables:
 
 
 def read(folder: Path) -> Tables:
-    """Read every old table in the folder.
+    """Read the old tables of wallets and bonuses that lie in the folder. Raises as `read_shapes` does."""
+    return read_shapes(folder, MOVED, LOOKED_UP)
 
-    Raises Unreadable: none is there, one is there twice, or one has not the columns that it must have.
+
+def read_shapes(folder: Path, moved: Mapping[str, Shape], looked_up: Mapping[str, Shape]) -> Tables:
+    """Read every table in the folder that has one of the shapes; rows of `moved` are to move in.
+
+    Raises Unreadable: none is there, one is there twice, one has not the columns that it must have, or its
+    rows are several operators'.
     """
-    shapes = {**MOVED, **LOOKED_UP}
+    shapes = {**moved, **looked_up}
     names = {file: name for name, shape in shapes.items() for file in shape.files}
     found: dict[str, Table] = {}
     ignored: list[str] = []
@@ -188,17 +200,17 @@ def read(folder: Path) -> Tables:
             raise Unreadable(f"{folder}: {found[name].file} and {path.name} are the same table.")
         else:
             found[name] = _table(path, name, shapes[name])
-    if not found.keys() & MOVED.keys():
-        wanted = ", ".join(f"{shape.files[0]}.csv" for shape in MOVED.values())
+    if not found.keys() & moved.keys():
+        wanted = ", ".join(f"{shape.files[0]}.csv" for shape in moved.values())
         raise Unreadable(f"{folder} holds none of the old tables: {wanted}.")
-    tables = Tables(folder.resolve().name, found, tuple(ignored))
-    _refuse_several_operators(tables)
-    return tables
+    for table in found.values():
+        _refuse_several_operators(table)
+    return Tables(folder.resolve().name, found, tuple(ignored), tuple(moved))
 
 
 def _table(path: Path, name: str, shape: Shape) -> Table:
     source = reading.read_table(path)
-    columns = {column: _canonical(column) for column in source.columns}
+    columns = {column: _canonical(column, shape) for column in source.columns}
     by_canonical = {canonical: column for column, canonical in columns.items()}
     if len(by_canonical) != len(columns):
         raise Unreadable(f"{path}, line 1: two columns have the same name.")
@@ -209,7 +221,7 @@ def _table(path: Path, name: str, shape: Shape) -> Table:
         )
     taken = {column: canonical for column, canonical in columns.items() if canonical in shape.known}
     rows = [
-        Row(name, line.number, {taken[column]: line.cells[column].strip() for column in taken})
+        Row(name, line.number, {taken[column]: line.cells[column].strip() for column in taken}, shape)
         for line in source.lines
         if line.cells is not None
     ]
@@ -222,16 +234,16 @@ def _table(path: Path, name: str, shape: Shape) -> Table:
     return Table(name, path.name, source.digest, rows, ignored)
 
 
-def _canonical(column: str) -> str:
+def _canonical(column: str, shape: Shape) -> str:
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", column.strip()).lower()
-    return _ALIASES.get(snake, snake)
+    return shape.aliases.get(snake, snake)
 
 
-def _refuse_several_operators(tables: Tables) -> None:
+def _refuse_several_operators(table: Table) -> None:
     """One run moves in to one operator: rows of several old ones must not end up in it together."""
-    operators = sorted({row["operator_id"] for row in tables.rows("wallets") if row["operator_id"]})
+    operators = sorted({row["operator_id"] for row in table.rows if row["operator_id"]})
     if len(operators) > 1:
         raise Unreadable(
-            f"{tables.file('wallets')} holds wallets of several operators ({', '.join(operators[:5])}):"
-            " put each operator's rows into a folder of their own."
+            f"{table.file} holds {table.name.replace('_', ' ')} of several operators"
+            f" ({', '.join(operators[:5])}): put each operator's rows into a folder of their own."
         )
