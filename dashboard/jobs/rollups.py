@@ -15,6 +15,7 @@ from dashboard.services import rollups
 def roll(now: dt.datetime, *, should_stop: Callable[[], bool] = lambda: False) -> int:
     """Count all that is behind; how many entries. Notes when everything is."""
     count = 0
+    db.transact(rollups.begin)
     while not should_stop():
         counted = db.transact(rollups.roll)
         if counted is None:

@@ -14,7 +14,6 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Numeric,
-    SmallInteger,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
@@ -169,15 +168,17 @@ class RollupMark(Base):
 
 
 class RollupPass(Base):
-    """When the rollups last held everything; one row."""
+    """By which time zone an operator's days are counted, and when the rollups last held everything."""
 
     __tablename__ = "rollup_passes"
 
-    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
-    passed_at: Mapped[Instant]
-    """The beginning of that pass: what was committed by then is held."""
-
-    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+    operator_id: Mapped[int] = mapped_column(
+        ForeignKey("operators.id"), primary_key=True, autoincrement=False
+    )
+    timezone: Mapped[str]
+    """Where the operator's is another one by now, its days are counted anew."""
+    passed_at: Mapped[Instant | None]
+    """The beginning of the last pass: what was committed by then is held. None: nothing is, yet."""
 
 
 class FxRate(Base):

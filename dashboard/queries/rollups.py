@@ -74,18 +74,20 @@ def opening(session: Session, scope: Scope, at: dt.datetime) -> Opening:
     return Opening(int(row.real), int(row.bonus))
 
 
-_PASSED = text("SELECT passed_at FROM rollup_passes")
+_PASSED = text(
+    "SELECT passed_at FROM rollup_passes WHERE operator_id = :operator AND timezone = :timezone"
+)
 _ENTRIES = """
 SELECT e.created_at, e.change_type, e.contra_account, e.real_delta, e.bonus_delta
 FROM wallet_entries e
 WHERE e.operator_id = :operator AND e.currency = :currency AND e.created_at >= :start AND e.created_at < :end
 """
-# What is younger than the marks. An entry is dated when its transaction begins, so one that the last pass
-# could not see is not much older than that pass.
+# What is younger than the marks, or all where an operator's days are being counted anew. An entry is dated
+# when its transaction begins, so one that the last pass could not see is not much older than that pass.
 _YOUNGER = """
   AND e.created_at >= :horizon
-  AND e.sequence > coalesce(
-    (SELECT m.sequence FROM rollup_marks m WHERE m.player_id = e.player_id AND m.currency = e.currency), 0)
+  AND (NOT :is_held OR e.sequence > coalesce(
+    (SELECT m.sequence FROM rollup_marks m WHERE m.player_id = e.player_id AND m.currency = e.currency), 0))
 """
 _OF_SCOPE = """
   AND (CAST(:agent AS bigint) IS NULL OR {agent} = :agent)
@@ -116,6 +118,7 @@ def _summing(*, by_hour: bool, is_whole: bool) -> TextClause:
         FROM unnest(CAST(:starts AS {kind}[]), CAST(:ends AS {kind}[])) WITH ORDINALITY AS b(first, last, n)
         JOIN {table} t ON t.operator_id = :operator AND t.currency = :currency
          AND t.{column} >= b.first AND t.{column} < b.last {scoped}
+        WHERE :is_held
         """
     return text(f"""
     SELECT CAST(n - 1 AS int), change_type, contra_account, CAST(sum(entries) AS bigint),
@@ -141,7 +144,7 @@ def _opening(*, is_whole: bool) -> TextClause:
     return text(f"""
     SELECT coalesce(sum(real), 0) AS real, coalesce(sum(bonus), 0) AS bonus FROM (
       SELECT t.real, t.bonus FROM {table} t
-      WHERE t.operator_id = :operator AND t.currency = :currency AND t.day < :day {held}
+      WHERE t.operator_id = :operator AND t.currency = :currency AND t.day < :day AND :is_held {held}
       UNION ALL
       SELECT real_delta, bonus_delta FROM ({live}) AS l
     ) AS parts
@@ -154,7 +157,7 @@ def _entries(*, is_whole: bool, younger: bool) -> str:
 
 
 def _named(session: Session, scope: Scope, start: dt.datetime, end: dt.datetime) -> dict[str, object]:
-    passed = session.scalar(_PASSED)
+    passed = session.scalar(_PASSED, {"operator": scope.operator_id, "timezone": scope.timezone})
     return {
         "operator": scope.operator_id,
         "currency": scope.currency,
@@ -163,6 +166,7 @@ def _named(session: Session, scope: Scope, start: dt.datetime, end: dt.datetime)
         "start": start,
         "end": end,
         "horizon": start if passed is None else max(start, passed - rollups.IN_FLIGHT),
+        "is_held": passed is not None,
     }
 
 

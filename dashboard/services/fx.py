@@ -53,7 +53,7 @@ class NoRate(Rejected):
 
     def __init__(self, currency: str, day: dt.date) -> None:
         super().__init__(
-            f"There is no exchange rate of {currency} for {day.isoformat()}, nor for {OLDEST.days} days before."
+            f"There is no exchange rate of {currency} for {day.isoformat()}, nor {OLDEST.days} days before."
         )
 
 

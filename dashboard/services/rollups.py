@@ -36,7 +36,7 @@ WITH behind AS (
          least(b.version, coalesce(m.sequence, 0) + :entries) AS until
   FROM balances b
   LEFT JOIN rollup_marks m ON m.player_id = b.player_id AND m.currency = b.currency
-  WHERE b.version > coalesce(m.sequence, 0)
+  WHERE b.version > coalesce(m.sequence, 0) AND b.operator_id = ANY (:operators)
   ORDER BY b.player_id, b.currency LIMIT :balances
 ), entry AS MATERIALIZED (
   SELECT e.player_id, e.currency, e.sequence, e.operator_id, e.change_type, e.contra_account,
@@ -86,11 +86,20 @@ WITH behind AS (
 )
 SELECT count(*) FROM entry
 """)
+_READY = text("""
+SELECT p.operator_id FROM rollup_passes p JOIN operators o ON o.id = p.operator_id
+WHERE p.timezone = o.timezone
+""")
+_UNREADY = text("""
+SELECT o.id FROM operators o
+WHERE NOT EXISTS (SELECT FROM rollup_passes p WHERE p.operator_id = o.id AND p.timezone = o.timezone)
+""")
 _PASSED = text("""
-INSERT INTO rollup_passes (id, passed_at) VALUES (1, :at)
-ON CONFLICT (id) DO UPDATE SET passed_at = greatest(rollup_passes.passed_at, excluded.passed_at)
+UPDATE rollup_passes p SET passed_at = greatest(p.passed_at, :at)
+FROM operators o WHERE o.id = p.operator_id AND o.timezone = p.timezone
 """)
 _FORGET = (
+    text("SELECT set_config('statement_timeout', '0', true)"),
     text("""
     DELETE FROM rollup_marks m USING balances b
     WHERE b.player_id = m.player_id AND b.currency = m.currency AND b.operator_id = :operator
@@ -99,18 +108,24 @@ _FORGET = (
     text("DELETE FROM daily_totals WHERE operator_id = :operator"),
     text("DELETE FROM daily_activity WHERE operator_id = :operator"),
     text("DELETE FROM daily_balances WHERE operator_id = :operator"),
-    text("DELETE FROM rollup_passes"),
+    text("""
+    INSERT INTO rollup_passes (operator_id, timezone)
+    SELECT id, timezone FROM operators WHERE id = :operator
+    ON CONFLICT (operator_id) DO UPDATE SET timezone = excluded.timezone, passed_at = NULL
+    """),
 )
 
 
 def roll(session: Session, *, balances: int = 2_000, entries: int = 5_000) -> int | None:
     """Count entries behind the marks, of so many balances and so many of each; how many it counted.
 
-    For a job, again until it returns 0. None where another process is at it.
+    For a job, again until it returns 0; `begin` first. None where another process is at it.
     """
     if not session.scalar(_ALONE, {"lock": _LOCK}):
         return None
-    return int(session.execute(_ROLL, {"balances": balances, "entries": entries}).scalar_one())
+    ready = list(session.scalars(_READY))
+    named = {"operators": ready, "balances": balances, "entries": entries}
+    return int(session.execute(_ROLL, named).scalar_one())
 
 
 def passed(session: Session, *, at: dt.datetime) -> None:
@@ -118,7 +133,20 @@ def passed(session: Session, *, at: dt.datetime) -> None:
     session.execute(_PASSED, {"at": at})
 
 
+def begin(session: Session) -> list[int]:
+    """Have operators counted from the first entry on that are new, or whose days have become others.
+
+    Their ids. Takes as long as it takes: figures come from the entries meanwhile.
+    """
+    if not session.scalar(_ALONE, {"lock": _LOCK}):
+        return []
+    found = list(session.scalars(_UNREADY))
+    for operator_id in found:
+        forget(session, operator_id=operator_id)
+    return found
+
+
 def forget(session: Session, *, operator_id: int) -> None:
-    """Have everything of an operator counted anew: its days have become others."""
+    """Have all of an operator counted anew, by its present time zone."""
     for statement in _FORGET:
         session.execute(statement, {"operator": operator_id})

@@ -30,6 +30,7 @@ def test_each_entry_is_counted_once_into_its_local_day(session: Session, player_
     before_midnight = dt.datetime(2026, 3, 2, 22, 59, tzinfo=dt.UTC)
     change(session, player_id, 100_00, now=before_midnight)
     change(session, player_id, -30_00, now=before_midnight + dt.timedelta(minutes=1))
+    rollups.begin(session)
     assert rollups.roll(session) == 2
     change(session, player_id, -80_00, now=NOW + dt.timedelta(days=1))
     assert rollups.roll(session) == 1
@@ -43,6 +44,19 @@ def test_each_entry_is_counted_once_into_its_local_day(session: Session, player_
         (first, 0, 0, 100_00, 100_00, 1),
         (second, 100_00, -10_00, 100_00, -10_00, 2),
     ]
+
+
+def test_another_time_zone_makes_other_days(session: Session, player_id: int) -> None:
+    rollups.begin(session)
+    late = dt.datetime(2026, 3, 2, 22, 30, tzinfo=dt.UTC)
+    change(session, player_id, 1_00, now=late)
+    assert rollups.roll(session) == 1
+    assert rollups.begin(session) == []
+    session.execute(text("UPDATE operators SET timezone = 'Europe/Athens'"))
+    assert rollups.roll(session) == 0
+    assert len(rollups.begin(session)) == 1
+    assert rollups.roll(session) == 1
+    assert [row.day for row in session.execute(BY_DAY)] == [dt.date(2026, 3, 3)]
 
 
 def entry_sums(session: Session, scope: Scope, buckets: Sequence[Span]) -> list[tuple[object, ...]]:
@@ -79,6 +93,7 @@ def test_figures_are_those_of_the_entries(
 ) -> None:
     operator_id = make_operator(session, timezone=zone)
     players = [make_player(session, operator_id=operator_id) for _ in range(3)]
+    rollups.begin(session)
     for hours in range(0, 9_000, 173):
         at = NOW - dt.timedelta(hours=9_000 - hours)
         change(session, players[hours % 3], 10_00 - hours % 7, now=at)

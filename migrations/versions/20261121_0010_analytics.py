@@ -1,13 +1,13 @@
 """Analytics: rollups of the journals, exchange rates, anomalies, reports.
 
-Revision 20261121_0009, after 20261121_0008.
+Revision 20261121_0010, after 20261121_0009.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "20261121_0009"
-down_revision = "20261121_0008"
+revision = "20261121_0010"
+down_revision = "20261121_0009"
 branch_labels = None
 depends_on = None
 
@@ -49,13 +49,6 @@ def create_tables() -> None:
         sa.CheckConstraint("currency ~ '^[A-Z]{3}$'", name=op.f("ck_fx_rates_currency")),
         sa.CheckConstraint("per_eur > 0", name=op.f("ck_fx_rates_per_eur")),
         sa.PrimaryKeyConstraint("currency", "day", name=op.f("pk_fx_rates")),
-    )
-    op.create_table(
-        "rollup_passes",
-        sa.Column("id", sa.SmallInteger(), autoincrement=False, nullable=False),
-        sa.Column("passed_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("id = 1", name=op.f("ck_rollup_passes_one_row")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_rollup_passes")),
     )
     op.create_table(
         "anomaly_models",
@@ -170,6 +163,14 @@ def create_tables() -> None:
         sa.PrimaryKeyConstraint(
             "operator_id", "currency", "hour", "change_type", "contra_account", name=op.f("pk_hourly_totals")
         ),
+    )
+    op.create_table(
+        "rollup_passes",
+        sa.Column("operator_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("timezone", sa.Text(), nullable=False),
+        sa.Column("passed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["operator_id"], ["operators.id"], name=op.f("fk_rollup_passes_operator_id")),
+        sa.PrimaryKeyConstraint("operator_id", name=op.f("pk_rollup_passes")),
     )
     op.create_table(
         "saved_reports",
@@ -452,9 +453,9 @@ def downgrade() -> None:
     op.drop_table("report_schedules")
     op.drop_table("series_alerts")
     op.drop_table("saved_reports")
+    op.drop_table("rollup_passes")
     op.drop_table("hourly_totals")
     op.drop_table("daily_totals")
     op.drop_table("daily_activity")
     op.drop_table("anomaly_models")
-    op.drop_table("rollup_passes")
     op.drop_table("fx_rates")
