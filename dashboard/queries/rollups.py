@@ -68,22 +68,22 @@ def sums(session: Session, scope: Scope, buckets: Sequence[Span], unit: Unit) ->
 
 
 def opening(session: Session, scope: Scope, at: dt.datetime) -> Opening:
-    """What the balances of a scope held at the midnight `at` of the operator: all that moved before."""
-    parameters = _named(session, scope, dt.datetime.min.replace(tzinfo=dt.UTC), at) | {"day": _day(at, scope)}
+    """What the balances of a scope held at a moment: all that moved before."""
+    midnight = clock.day(at, scope.timezone).start
+    parameters = _named(session, scope, dt.datetime.min.replace(tzinfo=dt.UTC), midnight)
+    parameters |= {"day": _day(at, scope), "at": at}
     row = session.execute(_opening(is_whole=_is_whole(scope)), parameters).one()
     return Opening(int(row.real), int(row.bonus))
 
 
-_PASSED = text(
-    "SELECT passed_at FROM rollup_passes WHERE operator_id = :operator AND timezone = :timezone"
-)
+_PASSED = text("SELECT passed_at FROM rollup_passes WHERE operator_id = :operator AND timezone = :timezone")
 _ENTRIES = """
 SELECT e.created_at, e.change_type, e.contra_account, e.real_delta, e.bonus_delta
 FROM wallet_entries e
-WHERE e.operator_id = :operator AND e.currency = :currency AND e.created_at >= :start AND e.created_at < :end
+WHERE e.operator_id = :operator AND e.currency = :currency AND e.created_at >= :{start} AND e.created_at < :{end}
 """
-# What is younger than the marks, or all where an operator's days are being counted anew. An entry is dated
-# when its transaction begins, so one that the last pass could not see is not much older than that pass.
+# What is younger than the marks; all, where an operator's days are being counted anew. An entry is dated when
+# its transaction begins, so one that the last pass could not see is not much older than that pass.
 _YOUNGER = """
   AND e.created_at >= :horizon
   AND (NOT :is_held OR e.sequence > coalesce(
@@ -141,19 +141,24 @@ def _opening(*, is_whole: bool) -> TextClause:
     table = "daily_totals" if is_whole else "daily_activity"
     held = "" if is_whole else _OF_SCOPE.format(agent="t.agent_id", level="t.level")
     live = _entries(is_whole=is_whole, younger=True)
+    # Of the day that has begun before that moment nothing is asked of the rollups.
+    begun = _entries(is_whole=is_whole, younger=False, start="end", end="at")
     return text(f"""
     SELECT coalesce(sum(real), 0) AS real, coalesce(sum(bonus), 0) AS bonus FROM (
       SELECT t.real, t.bonus FROM {table} t
       WHERE t.operator_id = :operator AND t.currency = :currency AND t.day < :day AND :is_held {held}
       UNION ALL
       SELECT real_delta, bonus_delta FROM ({live}) AS l
+      UNION ALL
+      SELECT real_delta, bonus_delta FROM ({begun}) AS d
     ) AS parts
     """)
 
 
-def _entries(*, is_whole: bool, younger: bool) -> str:
+def _entries(*, is_whole: bool, younger: bool, start: str = "start", end: str = "end") -> str:
+    """Entries of the scope between the instants that these parameters name."""
     scoped = "" if is_whole else _OF_SCOPE.format(agent="coalesce(e.agent_id, 0)", level=_LEVEL)
-    return _ENTRIES + (_YOUNGER if younger else "") + scoped
+    return _ENTRIES.format(start=start, end=end) + (_YOUNGER if younger else "") + scoped
 
 
 def _named(session: Session, scope: Scope, start: dt.datetime, end: dt.datetime) -> dict[str, object]:

@@ -107,7 +107,6 @@ def test_figures_are_those_of_the_entries(
     period = periods.named(kind, now=NOW, zone=zone)
     found = queries.sums(session, scope, period.buckets, period.unit)
     assert [astuple(row) for row in found] == entry_sums(session, scope, period.buckets)
-    if kind != Kind.DAILY:
-        before = Span(dt.datetime(2000, 1, 1, tzinfo=dt.UTC), period.span.start)
-        expected = sum(row[4] for row in entry_sums(session, scope, [before]))  # type: ignore[misc]
-        assert queries.opening(session, scope, period.span.start).real == expected
+    before = Span(dt.datetime(2000, 1, 1, tzinfo=dt.UTC), period.span.start)
+    expected = sum(row[4] for row in entry_sums(session, scope, [before]))  # type: ignore[misc]
+    assert queries.opening(session, scope, period.span.start).real == expected
