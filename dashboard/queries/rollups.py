@@ -80,7 +80,8 @@ _PASSED = text("SELECT passed_at FROM rollup_passes WHERE operator_id = :operato
 _ENTRIES = """
 SELECT e.created_at, e.change_type, e.contra_account, e.real_delta, e.bonus_delta
 FROM wallet_entries e
-WHERE e.operator_id = :operator AND e.currency = :currency AND e.created_at >= :{start} AND e.created_at < :{end}
+WHERE e.operator_id = :operator AND e.currency = :currency
+  AND e.created_at >= :{start} AND e.created_at < :{end}
 """
 # What is younger than the marks; all, where an operator's days are being counted anew. An entry is dated when
 # its transaction begins, so one that the last pass could not see is not much older than that pass.
