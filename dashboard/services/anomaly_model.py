@@ -33,7 +33,7 @@ HIT_SHARE = 0.005
 """Of the entries of the fitting, how many score as high as a hit."""
 REASONS = 3
 
-FOREST_TREES = 100
+FOREST_TREES = 200
 FOREST_SAMPLE = 1024
 """Entries to a tree. The 256 of the paper leave leaves so coarse that the rarest are not told apart."""
 _SEED = 20_260_301

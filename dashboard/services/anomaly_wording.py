@@ -65,6 +65,11 @@ def _gap(figure: float) -> str:
     return f"comes {_plain(hours)} hours after the player's last entry"
 
 
+def _gap_to_own(figure: float) -> str:
+    times = _plain(2.0 ** abs(figure))
+    return f"comes {times} times {'later' if figure >= 0 else 'sooner'} than the player's entries usually do"
+
+
 def _new(figure: float) -> str:
     return f"posted by somebody who has {'not ' if figure else ''}posted for the player in 30 days"
 
@@ -88,7 +93,7 @@ OF_HABITS = (
     Feature("amount_in_week", "amount", _number("amount is {} spreads above the player's usual of 7 days")),
     Feature("amount_in_month", "amount", _number("amount is {} spreads above the player's usual of 30 days")),
     Feature("gap_hours", "gap", _gap),
-    Feature("gap_to_own", "gap", _multiple("the gap before it is {} times the player's usual one")),
+    Feature("gap_to_own", "gap", _gap_to_own),
     Feature("hour_rarity", "hour", _rarity("about {} of the player's entries of 30 days fall near its hour")),
     Feature("night_unusual", "hour", _part("night", "day")),
     Feature("weekend_unusual", "weekday", _part("weekend", "working days")),
