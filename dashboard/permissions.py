@@ -37,6 +37,7 @@ _AGENT = _READING | {
 }
 _MANAGER = _AGENT | {
     "alerts:reassign",
+    "analytics:view",
     "approvals:decide",
     "audit:view",
     "balances:override",
@@ -63,6 +64,7 @@ VERBS_BY_ROLE: Mapping[Role, frozenset[str]] = {
     | {"audit:verify", "settings:edit", "settings:view", "staff:edit", "staff:view", "vip:edit"},
     Role.AUDITOR: _READING
     | {
+        "analytics:view",
         "audit:verify",
         "audit:view",
         "bulk:view",

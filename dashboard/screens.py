@@ -7,7 +7,7 @@ for such ones by walking through the lists, so that any desk with the demo's sig
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from dashboard import screens_earnings, screens_loyalty, screens_partners
+from dashboard import screens_analytics, screens_earnings, screens_loyalty, screens_partners
 from dashboard.screen import (
     HEIGHT,
     NARROW,
@@ -329,6 +329,7 @@ SCREENS = (
     Screen("rule-set-new-refused", "manager", "/rule-sets/new", activate_even_money, status=422),
     *screens_partners.SCREENS,
     *screens_loyalty.SCREENS,
+    *screens_analytics.SCREENS,
     Screen("vip-rules", "admin", "/vip-rules"),
     Screen("vip-rule", "admin", "/vip-rules/{currency}/gold"),
     Screen("vip-rule-edit", "admin", "/vip-rules/{currency}/gold/edit"),

@@ -31,7 +31,7 @@ def cash_by_day(days: Sequence[tuple[Span, CashDay]], *, currency: str, timezone
     def series(amounts: Sequence[int]) -> dict[str, Any]:
         return {
             "x": dates,
-            "y": [_major(amount, currency) for amount in amounts],
+            "y": [major(amount, currency) for amount in amounts],
             "customdata": [money.show(amount, currency) for amount in amounts],
         }
 
@@ -189,7 +189,7 @@ def earned(points: Sequence[tuple[dt.date, PeriodRow | None]], *, currency: str,
             data=[
                 go.Bar(
                     x=[start.isoformat() for start, _row in shown],
-                    y=[_major(row.earned, currency) for _start, row in shown],
+                    y=[major(row.earned, currency) for _start, row in shown],
                     customdata=[money.show(row.earned, currency) for _start, row in shown],
                     name="Earned",
                     meta="line",
@@ -242,7 +242,7 @@ def _layout(xaxis: dict[str, Any], yaxis: dict[str, Any]) -> go.Layout:
     )
 
 
-def _major(minor: int, currency: str) -> float:
+def major(minor: int, currency: str) -> float:
     """A height for drawing. Nothing is ever computed from it."""
     return float(Decimal(minor).scaleb(-money.exponent(currency)))
 

@@ -41,6 +41,7 @@ _PLACES = (
     _Place("Players", "player_list.index", icon="users", parts=("players", "wallets", "bonuses")),
     _Place("Alerts", "alerts.index", icon="bell", parts=("alert_acts",)),
     _Place("Approvals", "approvals.index", icon="checks", parts=("round_requests",)),
+    _Place("Analytics", "analytics.index", icon="chart-bar"),
     _Place("Withdrawals", "movements.index", icon="cash"),
     _Place("Bulk", "bulk.index", icon="table-import"),
     _Place("Games", "games.index", icon="cards", parts=("live_round", "rounds", "round_acts", "rule_sets")),

@@ -40,6 +40,8 @@ ROUTES: dict[str, set[Role]] = {
     "alerts.show": DESK,
     "alerts.show_count": DESK,
     "alerts.show_figures": DESK,
+    "analytics.index": READERS_OF_RULES,
+    "analytics.show_csv": READERS_OF_RULES,
     "approvals.create_decision": SUPERVISORS,
     "approvals.index": DESK,
     "approvals.show": DESK,

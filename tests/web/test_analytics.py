@@ -1,0 +1,115 @@
+"""GET /analytics and its file: what it says is what the entries come to."""
+
+import csv
+import datetime as dt
+import io
+import json
+from dataclasses import replace
+
+import pytest
+from sqlalchemy.orm import Session
+
+from dashboard import clock, money
+from dashboard.models.login import Role
+from dashboard.models.wallet import ChangeType
+from dashboard.services import rollups
+from tests import builders
+from tests.web.desk import AT, Browser, Desk
+
+DAY = dt.timedelta(days=1)
+
+
+@pytest.fixture
+def manager(desk: Desk) -> Browser:
+    """A manager who has signed in."""
+    return desk.sign_in(Role.MANAGER)
+
+
+@pytest.fixture
+def played(desk: Desk) -> None:
+    """A quarter of cash and games of two players."""
+    one, other = desk.player(), desk.player()
+
+    def work(session: Session) -> None:
+        for back in range(90, 0, -1):
+            at = AT - back * DAY
+            builders.change(session, one, 100_00 + back, ChangeType.DEPOSIT, now=at)
+            builders.change(session, one, -40_00, ChangeType.WAGER, now=at + dt.timedelta(minutes=1))
+            builders.change(session, one, 36_50, ChangeType.SETTLEMENT, now=at + dt.timedelta(minutes=2))
+            builders.change(session, other, -1_00 if back % 2 else 3_00, ChangeType.ADJUSTMENT, now=at)
+
+    desk.write(work)
+
+
+def tiles(browser: Browser, query: str = "") -> str:
+    return browser.page(f"/analytics{query}").by_id("overview").text
+
+
+@pytest.mark.parametrize("rolled", [False, True])
+def test_figures_are_those_of_the_entries(desk: Desk, manager: Browser, played: None, rolled: bool) -> None:
+    if rolled:
+        desk.write(rollups.begin)
+        desk.write(rollups.roll)
+        desk.write(lambda session: rollups.passed(session, at=AT))
+    # 29 days before today and today, on which nothing has been posted yet.
+    deposits = sum(100_00 + back for back in range(1, 30))
+    before = sum(100_00 + back for back in range(30, 60))
+    text = tiles(manager)
+    assert f"Deposits {money.show(deposits, 'USD')}" in text
+    assert f"on {money.show(before, 'USD')}" in text
+    assert f"Net gaming revenue {money.show(29 * 3_50, 'USD')}" in text
+    assert "Changes 116" in text
+
+
+def test_the_period_stands_in_the_url(manager: Browser, played: None) -> None:
+    first, last = (AT - 10 * DAY).date(), (AT - 8 * DAY).date()
+    text = tiles(manager, f"?period=custom&since={first}&until={last}")
+    assert f"Deposits {money.show(300_00 + 10 + 9 + 8, 'USD')}" in text
+    page = manager.page(f"/analytics?period=custom&since={first}&until={last}")
+    assert page.one("input", name="since")["value"] == first.isoformat()
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("?period=custom&since=2026-03-02", "Enter both days."),
+        ("?period=custom&since=2026-03-02&until=2026-02-01", "The period ends before it begins."),
+        ("?period=custom&since=2010-03-02&until=2026-02-01", "A period has at most ten years."),
+    ],
+)
+def test_days_that_are_no_period_are_kept_with_an_error(manager: Browser, query: str, message: str) -> None:
+    page = manager.page(f"/analytics{query}")
+    assert message in page.text
+    assert page.one("input", name="since")["value"] in query
+
+
+def test_charts_hold_no_more_than_their_buckets(manager: Browser, played: None) -> None:
+    page = manager.page("/analytics?period=yearly")
+    figures = [json.loads(script.text) for script in page.all("script", type="application/json")]
+    assert len(figures) == 3
+    assert {len(trace["x"]) for figure in figures for trace in figure["data"]} == {12}
+
+
+def test_the_file_holds_the_same_figures(manager: Browser, played: None) -> None:
+    answer = manager.get("/analytics.csv?period=weekly")
+    rows = list(csv.DictReader(io.StringIO(answer.get_data(as_text=True).removeprefix("\ufeff"))))
+    assert [row["Deposits"] for row in rows] == [
+        *(money.plain(100_00 + back, "USD") for back in range(6, 0, -1)),
+        "0.00",
+    ]
+    assert (
+        rows[0]["From"]
+        == clock.local(clock.day(AT - 6 * DAY, "Europe/Malta").start, "Europe/Malta").isoformat()
+    )
+
+
+def test_another_operators_entries_are_never_counted(desk: Desk, manager: Browser, played: None) -> None:
+    elsewhere = replace(desk, operator_id=desk.write(builders.make_operator))
+    stranger = elsewhere.sign_in(Role.MANAGER)
+    assert "Deposits 0.00" in tiles(stranger)
+
+
+@pytest.mark.parametrize("query", ["", "?period=daily&agent=0", "?period=yearly&level=default"])
+def test_few_statements_whatever_the_period(desk: Desk, manager: Browser, played: None, query: str) -> None:
+    manager.get("/analytics")
+    assert desk.count_queries(lambda: manager.get(f"/analytics{query}")) <= 12, desk.queries
