@@ -2,7 +2,8 @@
 
 Pure. A model is fitted on rows of figures (`anomaly_features`), one per entry, in the order of FEATURES. Both
 kinds are trees whose answers are summed, so both are scored, explained and kept by `anomaly_trees`. The same
-rows give the same model.
+rows give the same model. A stream's first rows have less past than the others and look unusual for that: let
+the stream take in LOOKBACK_DAYS before those to fit on, where there are any.
 
 A kept model carries no seal. Its bytes are numbers that are checked when they are read; the worst that a
 forged one can do is score wrongly, and whoever may write it into the database may write the scores as well.
@@ -34,6 +35,7 @@ HIT_SHARE = 0.005
 REASONS = 3
 
 FOREST_TREES = 200
+"""With the 100 of the paper the order of the highest scores depends on the seed (`benchmarks/fraud.py`)."""
 FOREST_SAMPLE = 1024
 """Entries to a tree. The 256 of the paper leave leaves so coarse that the rarest are not told apart."""
 _SEED = 20_260_301

@@ -4,7 +4,6 @@ import datetime as dt
 import math
 import pickle
 from dataclasses import replace
-from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -119,9 +118,7 @@ def test_amounts_that_never_differ(amount: int, figures: list[float]) -> None:
         [posted(day, currency="USD") for day in range(5)],
         [posted(day, change_type="fee") for day in range(5)],
         [posted(day, 100) for day in range(5)],  # the other direction
-        [
-            posted(day - LOOKBACK_DAYS) for day in range(-5, 1)
-        ],  # 30 days before and more: the last is on the edge
+        [posted(-LOOKBACK_DAYS)] * 5,  # on the edge  # 30 days before and more: the last is on the edge
     ],
     ids=[
         "too few",
@@ -133,11 +130,9 @@ def test_amounts_that_never_differ(amount: int, figures: list[float]) -> None:
     ],
 )
 def test_what_an_amount_is_not_compared_with(past: list[Entry]) -> None:
-    ordered = sorted([*past, posted(5.5, -5000)], key=lambda entry: entry.at)
-    if past[0].at < START:
-        ordered[-1] = posted(0, -5000)
+    now = posted(0 if past[0].at < START else 5.5, -5000)
 
-    assert some(last(*ordered), *AMOUNTS) == [0, 0, 0, 0]
+    assert some(last(*past, now), *AMOUNTS) == [0, 0, 0, 0]
 
 
 def test_the_week_and_the_month_are_windows_of_their_own() -> None:
@@ -301,6 +296,19 @@ def test_a_mark_counts_when_it_is_made_but_never_before_the_delay(
     assert found["player_amiss_30_days"] == share
 
 
+@pytest.mark.parametrize(("marked", "days"), [(None, 8), (1.5, 8), (8, 8), (20, 20)])
+def test_from_when_on_a_mark_may_be_used(marked: float | None, days: float) -> None:
+    entry = posted(1, is_amiss=True, marked=marked)
+
+    assert anomaly_features.known_from(entry) == START + dt.timedelta(days=days)
+
+
+def test_a_mark_is_kept_as_long_as_anybody_asks() -> None:
+    found = last(posted(is_amiss=True), posted(36.5, is_amiss=True), posted(36.9))
+
+    assert found["player_amiss_30_days"] == 1
+
+
 def test_what_the_system_posts_is_nobodys() -> None:
     past = [posted(0, is_amiss=True, player_id=2)]
 
@@ -395,24 +403,19 @@ def test_counts_sums_and_marks_are_what_plain_counting_gives(entries: list[Entry
         assert found[share_of] == pytest.approx(len(amiss) / max(1, len(ripened)))
 
 
-def test_a_long_stream_says_what_a_short_one_does_and_does_not_grow() -> None:
-    """Lists are shortened now and then: that must change no figure."""
+def test_forgetting_changes_no_figure_and_keeps_a_stream_small(monkeypatch: pytest.MonkeyPatch) -> None:
     entries = [
-        posted(hours=2 * place, amount=-(100 + place * 37 % 91), poster="staff:1", is_amiss=place % 50 == 0)
+        posted(hours=2 * place, amount=-(100 + place * 37 % 91), poster="staff:1", is_amiss=place % 3 == 0)
         for place in range(3000)
     ]
-    stream, sizes = Stream(zone="UTC", usual={}), []
-    window = (LOOKBACK_DAYS + MARKING_DELAY_DAYS) * 12
-    for place, entry in enumerate(entries):
-        figures = stream.features(entry)
-        if place % 199 == 0:
-            fresh = Stream(zone="UTC", usual={})
-            for before in entries[max(0, place - window) : place]:
-                fresh.take_in(before)
-            assert figures == fresh.features(entry)
-            sizes.append(len(pickle.dumps(stream)))
-    assert max(sizes) < 1.5 * sizes[5]
-    assert any(after < before for before, after in pairwise(sizes))
+    stream, figures, sizes = Stream(zone="UTC", usual={}), [], []
+    for entry in entries:
+        figures.append(stream.features(entry))
+        sizes.append(len(pickle.dumps(stream)) if len(figures) % 100 == 0 else 0)
+    assert max(sizes[1000:]) < 1.1 * max(sizes[:1000])
+
+    monkeypatch.setattr(anomaly_features, "_STALE_LEAST", 1_000_000)
+    assert figures == told(entries)
 
 
 @pytest.mark.parametrize(
