@@ -144,7 +144,7 @@ def posting_of(
     now: dt.datetime,
 ) -> Posting:
     """The entry of a change of tier. Pure."""
-    key = f"tier:{member.player_id}:{now.isoformat()}:{change}:{valid_until}"
+    key = f"tier:{member.version}:{change}:{valid_until}"
     return Posting(
         player_id=member.player_id,
         kind=PointsKind.TRANSFER_TIER,
