@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -36,7 +36,7 @@ def reach(
     step = reaching(member, tier, because.sequence)
     return move(
         session,
-        member,
+        replace(member, version=because.sequence),
         step.tier,
         change=step.change,
         valid_until=step.valid_until,
