@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from dashboard import clock
-from dashboard.errors import Rejected
+from dashboard.errors import Conflict, Rejected
 from dashboard.models.loyalty import LoyaltyStatus, PointsKind, TierChange
 from dashboard.services import member_tiers, points, points_journal
 from dashboard.services.actors import SYSTEM, Actor
@@ -123,10 +123,75 @@ class Replay:
             self.move(step, actor=SYSTEM, now=now)
             member = self.member
 
-    def nights(self, until: dt.datetime) -> None:
-        """Let the nights up to that instant pass: what ends, ends at the midnight after its last day."""
-        while (midnight := self._next_midnight()) is not None and midnight <= until:
-            self.settle(midnight)
+    def nights(self, until: dt.datetime, *, tiers: bool = True) -> None:
+        """Let the nights up to that instant pass: what ends, ends at the midnight after its last day.
+
+        Without `tiers` points alone lapse: where somebody else has said when tiers ended.
+        """
+        while (midnight := self._next_midnight(tiers=tiers)) is not None and midnight <= until:
+            if tiers:
+                self.settle(midnight)
+            else:
+                self._lapse(midnight)
+        self.member = replace(self.member, today=self._day(until))
+
+    def bring(
+        self,
+        asked: Asked,
+        *,
+        base: int,
+        bonus: int,
+        expires_on: dt.date,
+        amount: int | None = None,
+        payment: str | None = None,
+        tier_id: int | None = None,
+    ) -> None:
+        """Points as they were given elsewhere, valid to their own day.
+
+        A load, where it is known what was paid (`amount`, minor units, its whole units the base points); else
+        an adjustment. Bonus points come with the tier that gave them.
+        """
+        self.nights(asked["now"], tiers=False)
+        posting = points.posting_of(
+            self.member,
+            PointsKind.ADJUSTMENT if amount is None else PointsKind.LOAD,
+            (),
+            **asked,
+            base_points=base,
+            bonus_points=bonus,
+            payment=payment,
+            payment_amount=amount,
+            tier_id=tier_id,
+            expires_on=expires_on,
+            loaded=base + bonus,
+            amount_paid=amount or 0,
+            made=1,
+        )
+        batch = Making(
+            player_id=self.player_id,
+            ordinal=1,
+            loaded_on=self.member.today,
+            expires_on=expires_on,
+            base_loaded=base,
+            bonus_loaded=bonus,
+            amount_paid=amount or 0,
+        )
+        self._append(Written(posting, (batch,)))
+
+    def use(self, amount: int, asked: Asked, *, payment: str | None = None) -> None:
+        """Points that were redeemed elsewhere, soonest expiry first. Raises Rejected."""
+        self.nights(asked["now"], tiers=False)
+        moving, parts = points.take(self.member, amount, "redeemed")
+        posting = points.posting_of(
+            self.member, PointsKind.REDEEM, parts, **asked, redeemed=amount, payment=payment
+        )
+        self._append(Written(posting, moving=tuple(moving)))
+
+    def take_off(self, amount: int, asked: Asked) -> None:
+        """Points that were taken off elsewhere, soonest expiry first. Raises Rejected."""
+        self.nights(asked["now"], tiers=False)
+        posting, moving, _ = points.removing(self.member, amount, asked)
+        self._append(Written(posting, moving=tuple(moving)))
 
     def move(self, step: member_tiers.Step, *, actor: Actor = SYSTEM, now: dt.datetime) -> None:
         """Change the tier, as `member_tiers.move`."""
@@ -179,9 +244,9 @@ class Replay:
         for posting, moving in list(points.lapsing(self.member, now)):
             self._append(Written(posting, moving=tuple(moving)))
 
-    def _next_midnight(self) -> dt.datetime | None:
+    def _next_midnight(self, *, tiers: bool) -> dt.datetime | None:
         days = [batch.expires_on for batch in self.member.open[:1]]
-        if self.member.tier_valid_until is not None:
+        if tiers and self.member.tier_valid_until is not None:
             days.append(self.member.tier_valid_until)
         if not days:
             return None
@@ -201,11 +266,12 @@ class Replay:
 def write(session: Session, replays: Sequence[Replay]) -> None:
     """Make the loyalty wallets and append all entries, the n-th of every member in one statement.
 
-    Some hundred members at a time keep the statements handy. Raises IntegrityError where a player has a
-    loyalty wallet already.
+    Some hundred members at a time keep the statements handy. Raises Conflict where a player has a loyalty
+    wallet already.
     """
     began = {"players": [one.player_id for one in replays], "began": [one.began for one in replays]}
-    session.execute(_ENROL, began)
+    if len(session.execute(_ENROL, began).all()) != len(replays):
+        raise Conflict("Somebody else has made a loyalty wallet for one of these players.")
     for place in count():
         now = [one.entries[place] for one in replays if place < len(one.entries)]
         if not now:
@@ -257,6 +323,8 @@ INSERT INTO loyalty_wallets (player_id, operator_id, created_at, updated_at)
 SELECT p.id, p.operator_id, n.began, n.began
 FROM unnest(CAST(:players AS bigint[]), CAST(:began AS timestamptz[])) AS n(player_id, began)
 JOIN players p ON p.id = n.player_id
+ON CONFLICT DO NOTHING
+RETURNING player_id
 """)
 _TELL = text("""
 INSERT INTO tier_history (player_id, operator_id, sequence, previous_tier_id, tier_id, change, valid_until,
