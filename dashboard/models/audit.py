@@ -91,6 +91,8 @@ class Verification(Base):
     ok: Mapped[bool]
     entries: Mapped[int]
     balances: Mapped[int]
+    points_entries: Mapped[int] = mapped_column(server_default=text("0"))
+    loyalty_wallets: Mapped[int] = mapped_column(server_default=text("0"))
     anchors: Mapped[int]
     findings: Mapped[str]
     """JSON text: a list of what differs, empty when nothing does."""

@@ -3,7 +3,7 @@
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 
 CAP = 20
@@ -36,6 +36,14 @@ class Check(StrEnum):
     STATEMENT_LINE = "statement_line"
     STATEMENT = "statement"
     STATEMENT_PAID = "statement_paid"
+    POINTS_ENTRY = "points_entry"
+    POINTS_TAKEN = "points_taken"
+    POINTS_REFUND = "points_refund"
+    POINTS_BATCH = "points_batch"
+    POINTS_MONTH = "points_month"
+    TIER = "tier"
+    CONVERSION = "conversion"
+    POINTS_REQUEST = "points_request"
     TRIAL_BALANCE = "trial_balance"
     ANCHOR = "anchor"
 
@@ -99,13 +107,23 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Covered:
+    """How much there is that a proof went over."""
+
+    entries: int
+    """Of money."""
+    balances: int
+    points_entries: int
+    loyalty_wallets: int
+
+
+@dataclass(frozen=True, slots=True)
 class Proof:
     """The outcome of one proof of everything."""
 
     started_at: dt.datetime
     seconds: float
-    entries: int
-    balances: int
+    covered: Covered
     anchors: int
     findings: tuple[Finding, ...]
     """Causes first, with their consequences; at most about CAP of each check."""
@@ -120,14 +138,14 @@ class Proof:
     @property
     def entries_per_second(self) -> int:
         """How fast it went, everything included."""
-        return round(self.entries / self.seconds) if self.seconds else 0
+        entries = self.covered.entries + self.covered.points_entries
+        return round(entries / self.seconds) if self.seconds else 0
 
     def as_json(self) -> dict[str, object]:
         """The outcome for machines."""
         return {
             "ok": self.ok,
-            "entries": self.entries,
-            "balances": self.balances,
+            **asdict(self.covered),
             "anchors": self.anchors,
             "seconds": round(self.seconds, 3),
             "entries_per_second": self.entries_per_second,

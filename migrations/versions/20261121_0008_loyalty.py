@@ -46,6 +46,8 @@ INSERTABLE = {
 ALERT_TYPES = (
     *("warning", "critical", "limit_exceeded", "significant_drop", "negative", "unusual", "held_refused"),
 )
+# What a proof goes over besides money.
+COVERED = ("points_entries", "loyalty_wallets")
 SHIPPED = (
     ("silver", "Silver", 22_000, 25_000, 200),
     ("gold", "Gold", 45_000, 50_000, 300),
@@ -62,6 +64,9 @@ def upgrade() -> None:
         op.execute(f"GRANT SELECT, {written}, UPDATE ({', '.join(columns)}) ON {table} TO purser_app")
     op.execute(f"GRANT SELECT ON {', '.join((*APPENDED, *UPDATABLE))} TO purser_report")
     allow_alerts((*ALERT_TYPES, "points_expiring", "tier_ending"))
+    for name in COVERED:
+        column = sa.Column(name, sa.BigInteger(), server_default=sa.text("0"), nullable=False)
+        op.add_column("verifications", column)
     ship()
 
 
@@ -705,6 +710,8 @@ def create_tables() -> None:
 
 
 def downgrade() -> None:
+    for name in COVERED:
+        op.drop_column("verifications", name)
     op.execute("DELETE FROM alerts WHERE type IN ('points_expiring', 'tier_ending')")
     allow_alerts(ALERT_TYPES)
     op.drop_table("points_allocations")
