@@ -38,7 +38,9 @@ def show_card(player_id: int) -> ResponseReturnValue:
     if not htmx.wants_partial():
         return htmx.see(member_flow.member_url(player_id))
     with db.reading() as session:
-        return render_template("members/_loyalty_card.html", **card_context(session, player_id))
+        member = _member(session, player_id)
+        calendar = queries.read_calendar(session, member=member, now=clock.now())
+        return render_template("members/_loyalty_card.html", member=member, calendar=calendar)
 
 
 @bp.get("/batches")
@@ -68,15 +70,6 @@ def show_entry(player_id: int, sequence: int) -> ResponseReturnValue:
             detail=detail,
             outcome=member_outcome.of_entry(detail, player_id, member.currency),
         )
-
-
-def card_context(session: Session, player_id: int) -> dict[str, Any]:
-    """What the card on the player's page shows."""
-    member = _member(session, player_id)
-    return {
-        "member": member,
-        "calendar": queries.read_calendar(session, member=member, now=clock.now()),
-    }
 
 
 def _member(session: Session, player_id: int) -> Member:
