@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from dashboard import clock, database, db
-from dashboard.cli import import_legacy, import_loyalty, import_progress
+from dashboard.cli import import_coupons, import_legacy, import_loyalty, import_progress
 from dashboard.services.imports import entries as imports
 from dashboard.services.imports import mapping as mappings
 
@@ -48,3 +48,4 @@ def entries(file: Path, mapping_file: Path, operator: str, dry_run: bool, as_jso
 
 command.add_command(import_legacy.command)
 command.add_command(import_loyalty.command)
+command.add_command(import_coupons.command)

@@ -132,10 +132,13 @@ def run(
             now=now,
             progress=progress,
         )
-        transact(partial(_log, tables=tables, operator_id=house.operator_id, players=len(found.new), now=now))
+        transact(partial(log, tables=tables, operator_id=house.operator_id, players=len(found.new), now=now))
     report = _report(transact, tables, plan, found, outcome, dry_run=dry_run)
     if found.new and not dry_run:
-        transact(partial(keep, report=report, command=COMMAND, run_id=run_id, house=house, now=now))
+        told = report.as_json(most=KEPT)
+        transact(
+            partial(keep, told=told, command=COMMAND, run_id=run_id, operator_id=house.operator_id, now=now)
+        )
     return report
 
 
@@ -293,7 +296,7 @@ def _write(
     run_id: int,
     now: dt.datetime,
 ) -> list[Played]:
-    new = [one.old_id for one, player_id in moving if player_id is None]
+    new = {one.old_id: f"Player {one.old_id}" for one, player_id in moving if player_id is None}
     ids = legacy_loyalty_writing.register(session, new, operator_id=house.operator_id, now=now)
     played = [
         (
@@ -308,18 +311,24 @@ def _write(
     return [one for one, _ in played]
 
 
-def _log(session: Session, tables: Tables, operator_id: int, players: int, now: dt.datetime) -> None:
+def log(session: Session, tables: Tables, operator_id: int, players: int, now: dt.datetime) -> None:
+    """A line in the staff log: whose points moved in from where."""
     details: staff_log.Details = {"folder": tables.folder, "import": tables.digest, "players": players}
     staff_log.record(session, SYSTEM, "points.moved_in", operator_id=operator_id, details=details, now=now)
 
 
 def keep(
-    session: Session, *, report: Report, command: str, run_id: int, house: House, now: dt.datetime
+    session: Session,
+    *,
+    told: Mapping[str, object],
+    command: str,
+    run_id: int,
+    operator_id: int,
+    now: dt.datetime,
 ) -> None:
-    """Keep the report of a run."""
-    told = json.dumps(report.as_json(most=KEPT), ensure_ascii=False)
-    row = {"operator_id": house.operator_id, "run_id": run_id, "command": command}
-    session.execute(insert(LegacyReport).values(**row, report=told, finished_at=now))
+    """Keep what the report of a run tells."""
+    row = {"operator_id": operator_id, "run_id": run_id, "command": command, "finished_at": now}
+    session.execute(insert(LegacyReport).values(**row, report=json.dumps(told, ensure_ascii=False)))
 
 
 def _report(

@@ -104,10 +104,10 @@ def make_tiers(
 
 
 def register(
-    session: Session, old_ids: Sequence[str], *, operator_id: int, now: dt.datetime
+    session: Session, names: Mapping[str, str], *, operator_id: int, now: dt.datetime
 ) -> dict[str, int]:
-    """Make players of those who are none yet; ids by old id. Raises Conflict."""
-    new = [players.NewPlayer(old_id, f"Player {old_id}") for old_id in old_ids]
+    """Make players of those who are none yet, named by old id; their ids by it. Raises Conflict."""
+    new = [players.NewPlayer(old_id, name) for old_id, name in names.items()]
     return players.register(session, operator_id=operator_id, players=new, now=now) if new else {}
 
 

@@ -78,6 +78,8 @@ def _patient(chance: random.Random, number: int) -> dict[str, list[Cells]]:
     patient = f"P{number:06d}"
     loads = [_load(chance, patient) for _ in range(chance.choice((0, 1, 1, 2, 3, 4, 6, 9)))]
     cards = _cards(chance, patient, number)
+    if not loads and not cards:
+        loads.append(_load(chance, patient))
     return {
         "loyalty_points": loads,
         "loyalty_redemptions": _redemptions(chance, patient, loads),
