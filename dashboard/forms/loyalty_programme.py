@@ -127,7 +127,7 @@ class ProgrammeForm(DeskForm):
         ],
         render_kw=_NUMERIC,
     )
-    conversion_amount = AmountField("become")
+    conversion_amount = AmountField("Become")
     refund_policy = RadioField(
         "Points of a cancelled service whose batch has expired",
         choices=[

@@ -1,9 +1,12 @@
 """The members of the loyalty programme and what expires next: lists, filters, pages."""
 
+import csv
 import datetime as dt
+import io
 
 import pytest
 from sqlalchemy import select, text
+from werkzeug.test import TestResponse
 
 from dashboard.models.login import Role
 from dashboard.models.loyalty import LoyaltyTier
@@ -192,3 +195,45 @@ def test_nothing_expires(agent: Browser) -> None:
 )
 def test_a_list_asks_few_questions(desk: Desk, agent: Browser, office: Office, path: str) -> None:
     assert desk.count_queries(lambda: agent.page(path)) <= 12, "\n".join(desk.queries)
+
+
+# Files
+
+
+def rows_of(answer: TestResponse) -> list[dict[str, str]]:
+    """A CSV as its rows, by header."""
+    assert answer.status_code == 200, answer.text
+    return list(csv.DictReader(io.StringIO(answer.data.decode("utf-8-sig"), newline="")))
+
+
+def test_files_hold_the_rows_of_the_lists(desk: Desk, office: Office) -> None:
+    manager = desk.sign_in(Role.MANAGER, name="Ben Okoye")
+    members = rows_of(manager.post("/loyalty/members/exports?status=active&sort=-points", {"format": "csv"}))
+    assert [(row["Player"], row["Points"]) for row in members] == [
+        ("Gold Digger", "45000"),
+        ("Old Hand", "50"),
+        ("Owen Debt", "0"),
+    ]
+    assert members[0]["Next expiry"] == "2027-02-01"
+    assert (members[2]["Owed"], members[2]["Paid"]) == ("12500", "11000.00")
+    expiries = rows_of(manager.post("/loyalty/expiries/exports?within=90", {"format": "csv"}))
+    assert [(row["Player"], row["Last day"], row["Points"]) for row in expiries] == [
+        ("Plain Jane", "2026-03-12", "100")
+    ]
+    tiers = rows_of(manager.post("/loyalty/tiers/exports", {"format": "csv"}))
+    assert [(row["Tier"], row["Bonus, %"], row["Members"]) for row in tiers] == [
+        ("Silver", "13.64", "1"),
+        ("Gold", "11.11", "1"),
+        ("Platinum", "8.70", "0"),
+    ]
+
+
+def test_the_lists_offer_their_files_to_whom_may_take_them(
+    desk: Desk, agent: Browser, office: Office
+) -> None:
+    manager = desk.sign_in(Role.MANAGER, name="Ben Okoye")
+    for path in ("members", "expiries", "tiers"):
+        offered = [form["action"].partition("?")[0] for form in manager.page(f"/loyalty/{path}").all("form")]
+        assert f"/loyalty/{path}/exports" in offered
+        assert "exports" not in agent.get(f"/loyalty/{path}").text
+        assert agent.post(f"/loyalty/{path}/exports", {"format": "csv"}).status_code == 403

@@ -151,12 +151,12 @@ def test_charts_are_json_of_kinds_that_can_be_drawn(manager: Browser, office: Of
     outstanding, by_tier, broken = (figure["data"][0] for figure in drawn)
     assert {trace["type"] for trace in (outstanding, by_tier, broken)} <= {"bar", "scatter", "pie"}
     assert dict(zip(outstanding["x"], outstanding["y"], strict=True)) == {
-        "Mar 2026": 100,
-        "Feb 2027": 45_000,
-        "Mar 2027": 50,
+        "2026-03-01": 100,
+        "2027-02-01": 45_000,
+        "2027-03-01": 50,
     }
     assert (by_tier["x"], by_tier["y"]) == (["No tier", "Silver", "Gold", "Platinum"], [2, 1, 1, 0])
-    assert (broken["x"], broken["y"]) == (["Jan 2026"], [60.0])
+    assert (broken["x"], broken["y"]) == (["2026-01-01"], [60.0])
 
 
 def test_a_programme_without_members(manager: Browser) -> None:
