@@ -20,6 +20,7 @@ from dashboard.services.actors import SYSTEM
 from dashboard.services.imports import legacy_loyalty, legacy_loyalty_writing
 from dashboard.services.imports.legacy_report import TouchedPlayer, Undone
 from dashboard.services.imports.legacy_undo import Anchored, Touched
+from dashboard.services.points_wording import POINTS
 
 # What a run makes of loyalty, and of players who are new, each in the order in which it can go.
 MEMBERS = (
@@ -68,6 +69,12 @@ _MOVED_IN = text("""
 SELECT m.player_id, m.is_new, m.made, p.external_id
 FROM legacy_members m JOIN players p ON p.id = m.player_id
 WHERE m.player_id IN (SELECT player_id FROM leaving) ORDER BY m.player_id
+""")
+# The money of a player who was there before is nobody's business here.
+_ANCHORS = text("""
+SELECT count(DISTINCT h.player_id) AS players, min(a.id) AS id, min(a.taken_at) AS taken_at
+FROM anchor_heads h JOIN anchors a ON a.id = h.anchor_id JOIN leaving l ON l.player_id = h.player_id
+WHERE l.is_new OR h.currency = :points
 """)
 _TAKE_OFF_MONTHS = text("""
 UPDATE loyalty_months t SET
@@ -127,17 +134,13 @@ def undo(
 
 
 def _refuse_anchored(session: Session) -> None:
-    for held_by in _holding("anchor"):
-        owner = held_by.c.player_id
-        held = session.scalars(
-            select(func.count(owner.distinct())).where(owner.in_(select(_LEAVING.c.player_id)))
-        ).one()
-        if held:
-            raise Anchored(
-                f"An anchor holds the journals of {held:,} of these members: it would not verify any more"
-                " without them, so nothing was taken back. Correct them by adjustments, or restore a backup"
-                " from before."
-            )
+    held = session.execute(_ANCHORS, {"points": POINTS}).one()
+    if held.players:
+        raise Anchored(
+            f"Anchor {held.id} of {held.taken_at:%Y-%m-%d %H:%M} UTC holds the journals of {held.players:,}"
+            " of these members: it would not verify any more without them, so nothing was taken back."
+            " Correct them by adjustments, or restore a backup from before."
+        )
 
 
 def _refuse_touched(session: Session) -> int:
@@ -163,7 +166,7 @@ def _what_else(session: Session) -> dict[int, list[str]]:
     """
     found: dict[int, list[str]] = defaultdict(list)
     for other in Base.metadata.sorted_tables:
-        if other.name in {*MEMBERS, *PLAYERS} or other.name.startswith("anchor"):
+        if other.name in {*MEMBERS, *PLAYERS} or other.name == "anchor_heads":
             continue
         leaving = select(_LEAVING.c.player_id)
         if other.name not in _OF_MEMBERS:
@@ -176,14 +179,6 @@ def _what_else(session: Session) -> dict[int, list[str]]:
 
 def _owners(of: Table) -> list[Column[int]]:
     return [each for each in of.columns if each.name == "player_id" or each.name.endswith("_player_id")]
-
-
-def _holding(prefix: str) -> list[Table]:
-    return [
-        each
-        for each in Base.metadata.sorted_tables
-        if each.name.startswith(prefix) and "player_id" in each.columns
-    ]
 
 
 def _delete(session: Session, name: str, *, new_only: bool) -> int:
