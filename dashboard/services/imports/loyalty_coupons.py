@@ -6,7 +6,7 @@ next one goes on. A household that is there already is passed over; one whose ro
 
 import datetime as dt
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from dashboard.services.imports.legacy_report import RefusedRow
 from dashboard.services.imports.loyalty_coupons_replay import (
     COUPON_POINTS,
     Counts,
+    History,
     Household,
     Played,
     Rule,
@@ -33,8 +34,6 @@ from dashboard.services.imports.reading import Unreadable
 from dashboard.services.transact import Transact
 
 COMMAND = "loyalty-coupons"
-Replay = Callable[..., Played | None]
-"""A household and the id of its player to its history."""
 _SHOWN = 20
 
 
@@ -130,15 +129,12 @@ def run(
     new: list[tuple[Household, int | None]] = []
     for some in in_sets(found):
         new += transact(partial(_sort, some=some, house=house, rule=rule, report=report))
-    replay = partial(_play, tables=tables, house=house, windows=windows, rule=rule, now=now)
+    histories = _read(new, tables, house, windows, rule=rule, report=report)
     if dry_run:
-        for household, player_id in new:
-            _count(report, replay(household, player_id or 0, report=report))
-        return report
-    if new:
-        _move(
-            transact, tables, new, house, report=report, replay=replay, rule=rule, now=now, progress=progress
-        )
+        for history, player_id in histories:
+            _count(report, history.play(player_id or 0, now))
+    elif histories:
+        _move(transact, tables, histories, house, report=report, rule=rule, now=now, progress=progress)
     return report
 
 
@@ -184,48 +180,46 @@ def _digest(household: Household, rule: Rule) -> bytes:
     return hashlib.sha256(b"".join(rows) + repr(rule).encode()).digest()
 
 
-def _play(
-    household: Household,
-    player_id: int,
-    *,
+def _read(
+    new: Sequence[tuple[Household, int | None]],
     tables: Tables,
     house: House,
-    windows: dict[str, Window],
+    windows: Mapping[str, Window],
+    *,
     rule: Rule,
-    now: dt.datetime,
     report: Report,
-) -> Played | None:
-    """The household's history; None, and told, where a row of it cannot be read."""
-    try:
-        return loyalty_coupons_replay.play(
-            household, player_id, house, windows, rule, digest=tables.digest, now=now, file=tables.file
-        )
-    except ValueError as error:
-        report.unmoved.append(f"Household {household.old_id}: {error}")
-        return None
+) -> list[tuple[History, int | None]]:
+    """What each household did; one of which a row cannot be read stays outside, and is told."""
+    found = []
+    for household, player_id in new:
+        try:
+            history = History(household, house, windows, rule, digest=tables.digest, file=tables.file)
+        except ValueError as error:
+            report.unmoved.append(f"Household {household.old_id}: {error}")
+        else:
+            found.append((history, player_id))
+    return found
 
 
-def _count(report: Report, played: Played | None) -> None:
-    if played is not None:
-        report.households += 1
-        report.counts.add(played.counts)
-        report.refused += played.refused
+def _count(report: Report, played: Played) -> None:
+    report.households += 1
+    report.counts.add(played.counts)
+    report.refused += played.refused
 
 
 def _move(
     transact: Transact,
     tables: Tables,
-    new: Sequence[tuple[Household, int | None]],
+    new: Sequence[tuple[History, int | None]],
     house: House,
     *,
     report: Report,
-    replay: Replay,
     rule: Rule,
     now: dt.datetime,
     progress: Progress | None,
 ) -> None:
     run_id = transact(partial(legacy_loyalty.begin, tables=tables, operator_id=house.operator_id, now=now))
-    write = partial(_write, house=house, report=report, replay=replay, rule=rule, run_id=run_id, now=now)
+    write = partial(_write, house=house, rule=rule, run_id=run_id, now=now)
     done = 0
     for some in in_sets(new):
         for played in transact(partial(write, some=some)):
@@ -241,21 +235,19 @@ def _move(
 
 def _write(
     session: Session,
-    some: Sequence[tuple[Household, int | None]],
+    some: Sequence[tuple[History, int | None]],
     *,
     house: House,
-    report: Report,
-    replay: Replay,
     rule: Rule,
     run_id: int,
     now: dt.datetime,
 ) -> list[Played]:
-    names = {external_id(one.old_id): f"Household {one.old_id}" for one, player_id in some if not player_id}
+    old_ids = [history.household.old_id for history, player_id in some if player_id is None]
+    names = {external_id(old_id): f"Household {old_id}" for old_id in old_ids}
     ids = legacy_loyalty_writing.register(session, names, operator_id=house.operator_id, now=now)
     played = [
-        (one, player_id is None)
-        for household, player_id in some
-        if (one := replay(household, player_id or ids[external_id(household.old_id)], report=report))
+        (history.play(player_id or ids[external_id(history.household.old_id)], now), player_id is None)
+        for history, player_id in some
     ]
     points_replay.write(session, [one.replay for one, _ in played])
     members = [

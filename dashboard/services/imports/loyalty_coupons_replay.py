@@ -161,30 +161,16 @@ def windows(tables: Tables) -> dict[str, Window]:
     return found
 
 
-def play(
-    household: Household,
-    player_id: int,
-    house: House,
-    campaigns: Mapping[str, Window],
-    rule: Rule,
-    *,
-    digest: str,
-    now: dt.datetime,
-    file: Callable[[str], str],
-) -> Played:
-    """The history of one household. Raises ValueError where a row cannot be read."""
-    return _Player(household, player_id, house, campaigns, rule, digest=digest, file=file).play(now)
-
-
-_Act = tuple[dt.datetime, int, Callable[[dt.datetime], None]]
+_Act = tuple[dt.datetime, int, Callable[[Played, dt.datetime], None]]
 """When, what comes first at the same instant, and what is done."""
 
 
-class _Player:
+class History:
+    """What a household did, in order. Raises ValueError where a row cannot be read."""
+
     def __init__(
         self,
         household: Household,
-        player_id: int,
         house: House,
         campaigns: Mapping[str, Window],
         rule: Rule,
@@ -192,6 +178,7 @@ class _Player:
         digest: str,
         file: Callable[[str], str],
     ) -> None:
+        self.household = household
         self._house, self._campaigns, self._rule = house, campaigns, rule
         self._digest, self._file = digest, file
         self._zone, self._currency = house.programme.timezone, house.programme.currency
@@ -202,14 +189,15 @@ class _Player:
         ]
         # At the same instant what is given comes before what is used.
         self._acts = sorted(acts, key=lambda act: act[:2])
-        replay = Replay(player_id, house.programme, house.tiers, min(act[0] for act in acts))
-        self._played = Played(household, replay)
 
-    def play(self, now: dt.datetime) -> Played:
-        played, replay = self._played, self._played.replay
+    def play(self, player_id: int, now: dt.datetime) -> Played:
+        """The history as that player's, up to now."""
+        began = self._acts[0][0]
+        replay = Replay(player_id, self._house.programme, self._house.tiers, began)
+        played = Played(self.household, replay)
         for at, _, act in self._acts:
             replay.nights(at)
-            act(at)
+            act(played, at)
         replay.nights(now)
         played.counts.expired = sum(written.posting.expired for written in replay.entries)
         played.counts.balance = replay.member.balance
@@ -222,23 +210,23 @@ class _Player:
             for row in rows
         )
 
-        def buy(at: dt.datetime) -> None:
-            counts, unit = self._played.counts, money.from_whole(1, self._currency)
+        def buy(played: Played, at: dt.datetime) -> None:
+            counts, unit = played.counts, money.from_whole(1, self._currency)
             counts.baskets += 1
             if self._rule.exact:
                 return
             if amount < unit:
                 counts.too_small += 1
                 return
-            key = f"import:{self._digest}:basket:{basket}"
-            self._played.replay.load(Payment(amount, basket), notes=f"Basket {basket}", key=key, now=at)
+            key, replay = f"import:{self._digest}:basket:{basket}", played.replay
+            before = replay.member.balance
+            replay.load(Payment(amount, basket), notes=f"Basket {basket}", key=key, now=at)
             beside = (self._rule.points_per_unit - 1) * (amount // unit)
             if beside:
-                member = self._played.replay.member
-                (batch,) = (batch for batch in member.open if batch.number == member.batches)
+                (batch,) = (one for one in replay.member.open if one.number == replay.member.batches)
                 asked = points.asked_by_nobody(f"{key}:more", f"Basket {basket}, for each unit", at)
-                self._played.replay.bring(asked, base=beside, bonus=0, expires_on=batch.expires_on)
-            counts.purchased += beside + amount // unit
+                replay.bring(asked, base=beside, bonus=0, expires_on=batch.expires_on)
+            counts.purchased += replay.member.balance - before
 
         return at, 0, buy
 
@@ -248,14 +236,14 @@ class _Player:
         coupons = sum(one["campaign_id"] == campaign for one in household.redemptions)
         given = self._rule.campaign(coupons)
 
-        def give(at: dt.datetime) -> None:
+        def give(played: Played, at: dt.datetime) -> None:
             if not given:
                 return
             key = f"import:{self._digest}:campaign:{campaign}"
             asked = points.asked_by_nobody(key, f"Campaign {campaign}, through {window.last}", at)
-            self._played.replay.bring(asked, base=given, bonus=0, expires_on=window.last)
-            self._played.counts.campaign_loads += 1
-            self._played.counts.given += given
+            played.replay.bring(asked, base=given, bonus=0, expires_on=window.last)
+            played.counts.campaign_loads += 1
+            played.counts.given += given
 
         return clock.between(window.first, window.first, self._zone).start, 0, give
 
@@ -265,8 +253,8 @@ class _Player:
             raise ValueError(f"line {row.line}: redemption_date is empty")
         window = self._window(row)
 
-        def redeem(at: dt.datetime) -> None:
-            counts, coupon = self._played.counts, row["coupon_upc"]
+        def redeem(played: Played, at: dt.datetime) -> None:
+            counts, coupon = played.counts, row["coupon_upc"]
             counts.redemptions += 1
             counts.on_first_day += day == window.first
             counts.on_last_day += day == window.last
@@ -274,13 +262,11 @@ class _Player:
             try:
                 if not window.first <= day <= window.last:
                     raise Rejected(f"The campaign runs from {window.first} through {window.last}.")
-                self._played.replay.redeem(COUPON_POINTS, notes=f"Coupon {coupon}", key=key, now=at)
+                played.replay.redeem(COUPON_POINTS, notes=f"Coupon {coupon}", key=key, now=at)
                 counts.redeemed += COUPON_POINTS
             except Rejected as error:
                 counts.refused += 1
-                self._played.refused.append(
-                    RefusedRow(row.table, self._file(row.table), row.line, error.message)
-                )
+                played.refused.append(RefusedRow(row.table, self._file(row.table), row.line, error.message))
 
         return self._instant(f"{day} 12:00:00"), 1, redeem
 
