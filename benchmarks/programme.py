@@ -217,7 +217,8 @@ def pages(session: Session) -> dict[str, str]:
     far = clock.now().date() + dt.timedelta(days=60)
     queries = (
         "", "sort=-points", "sort=ends", f"tier={tier}", "tier=none&sort=-points", "status=active",
-        "status=suspended", "within=7", "within=90&sort=ends", "owed=y", "q=number5", f"after={member // 2}",
+        "status=suspended", "within=7", "within=30&sort=ends", "within=30&sort=-points", "owed=y",
+        "q=number5", f"after={member // 2}",
     )  # fmt: skip
     lists = [
         *(f"/loyalty/members?{query}" for query in queries),

@@ -48,7 +48,7 @@ SCREENS = (
     Screen("loyalty", "manager", "/loyalty"),
     Screen("loyalty-tables", "auditor", "/loyalty", press(".chart-table summary")),
     Screen("loyalty-members", "agent", "/loyalty/members"),
-    Screen("loyalty-members-filtered", "agent", "/loyalty/members?tier={tier}&within=90&sort=-points"),
+    Screen("loyalty-members-filtered", "agent", "/loyalty/members?tier={tier}&within=30&sort=-points"),
     Screen("loyalty-members-none", "agent", "/loyalty/members?q=nobody-is-called-this"),
     Screen("loyalty-expiries", "agent", "/loyalty/expiries"),
     Screen("loyalty-expiries-far", "manager", "/loyalty/expiries?within=90"),
