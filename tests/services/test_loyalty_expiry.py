@@ -114,9 +114,9 @@ def player_id(session: Session) -> int:
 
 
 def test_the_job_writes_byte_for_byte_what_an_act_writes(session: Session, player_id: int) -> None:
-    for number, units in enumerate((22_000, 31, 7, 45_000, 1, 92_017)):
+    for number, units in enumerate((22_000, 31, 700, 45_000, 1, 92_017)):
         load(session, player_id, units, now=NOW + dt.timedelta(days=number // 2))
-    redeem(session, player_id, 25_040, now=NOW + dt.timedelta(days=5))
+    redeem(session, player_id, 25_135, now=NOW + dt.timedelta(days=5))
     session.execute(text("UPDATE loyalty_wallets SET tier_valid_until = '2030-01-01'"))
 
     found = the_same(session, player_id, NOW + dt.timedelta(days=400))
