@@ -419,7 +419,8 @@ LEFT JOIN loyalty_entries x ON x.player_id = e.player_id AND x.sequence = e.reve
 LEFT JOIN logins l ON l.id = CASE WHEN e.performed_by LIKE 'staff:%'
                                   THEN CAST(substr(e.performed_by, 7) AS bigint) END
 CROSS JOIN LATERAL (
-  SELECT coalesce(sum(abs(r.points)), 0) AS points, coalesce(sum(r.payment_amount), 0) AS amount
+  SELECT CAST(coalesce(sum(abs(r.points)), 0) AS bigint) AS points,
+         CAST(coalesce(sum(r.payment_amount), 0) AS bigint) AS amount
   FROM loyalty_entries r WHERE r.player_id = e.player_id AND r.reverses = e.sequence
 ) AS g
 WHERE e.player_id = :p
