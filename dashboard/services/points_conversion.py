@@ -5,6 +5,7 @@ else undoes one.
 """
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy.orm import Session
@@ -17,7 +18,8 @@ from dashboard.services import balances, points_journal, points_refunds, points_
 from dashboard.services import points as acts
 from dashboard.services.actors import Actor
 from dashboard.services.changes import BalanceChange, Request
-from dashboard.services.points import Asked, Done
+from dashboard.services.points import Asked, Done, Part
+from dashboard.services.points_journal import Posting
 from dashboard.services.points_standing import Member
 
 
@@ -55,16 +57,7 @@ def convert(
     before, member = acts.settle_day(session, member, now)
     moving, parts = acts.take(member, points, "redeemed")
     change = _credit(session, member, points, amount, asked)
-    posting = acts.posting_of(
-        member,
-        PointsKind.CONVERT,
-        parts,
-        **asked,
-        redeemed=points,
-        payment_amount=amount,
-        currency=member.programme.currency,
-        wallet_sequence=change.entry.sequence,
-    )
+    posting = posting_of(member, parts, asked, wallet_sequence=change.entry.sequence)
     (entry,) = points_journal.append(session, [posting], moving=moving)
     return Converted(Done(entry, parts=parts, also=before, tier=member.tier), change)
 
@@ -103,6 +96,21 @@ def undo(
     original = points_refunds.original_of(session, member, sequence)
     done = points_refunds.give_back(session, member, original, original.points, asked)
     return Converted(replace(done, also=(*before, *done.also)), change)
+
+
+def posting_of(member: Member, parts: Sequence[Part], asked: Asked, *, wallet_sequence: int) -> Posting:
+    """The entry of a conversion of the points in `parts`, which that entry of the wallet credits. Pure."""
+    points = sum(part.points for part in parts)
+    return acts.posting_of(
+        member,
+        PointsKind.CONVERT,
+        parts,
+        **asked,
+        redeemed=points,
+        payment_amount=worth(member, points),
+        currency=member.programme.currency,
+        wallet_sequence=wallet_sequence,
+    )
 
 
 def worth(member: Member, points: int) -> int:

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from dashboard import clock
 from dashboard.errors import Conflict, Rejected
 from dashboard.models.loyalty import LoyaltyStatus, PointsKind, TierChange
-from dashboard.services import member_tiers, points, points_journal
+from dashboard.services import member_tiers, points, points_conversion, points_journal
 from dashboard.services.actors import SYSTEM, Actor
 from dashboard.services.loyalty_tiers import Tier
 from dashboard.services.points import Asked, Payment
@@ -113,6 +113,26 @@ class Replay:
             else:
                 posting, moving, _ = points.removing(self.member, -amount, asked)
                 self._append(Written(posting, moving=tuple(moving)))
+
+    def convert(
+        self,
+        amount: int,
+        *,
+        wallet_sequence: int,
+        reason: str,
+        key: str,
+        now: dt.datetime,
+        actor: Actor = SYSTEM,
+    ) -> None:
+        """As `points_conversion.convert`, but that others post the entry of the wallet. Raises Rejected."""
+        fingerprint = points.fingerprint_of("convert", self.player_id, amount, reason)
+        asked = _asked(points.reasoned(reason), key, fingerprint, now, actor)
+        points_conversion.worth(self.member, amount)
+        with self._whole_or_not_at_all():
+            self.settle(now)
+            moving, parts = points.take(self.member, amount, "redeemed")
+            posting = points_conversion.posting_of(self.member, parts, asked, wallet_sequence=wallet_sequence)
+            self._append(Written(posting, moving=tuple(moving)))
 
     def settle(self, now: dt.datetime) -> None:
         """Bring the member to that instant, as every act does first: `points.settle_day`."""

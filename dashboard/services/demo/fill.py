@@ -24,7 +24,7 @@ from dashboard.models.operator import MoneyMode
 from dashboard.models.vip import Level
 from dashboard.services import balances, operators, players, vip, vip_rules
 from dashboard.services.actors import SYSTEM, Actor
-from dashboard.services.demo import evenings, gifts, habits, partners, payouts, people, requests
+from dashboard.services.demo import club, evenings, gifts, habits, partners, payouts, people, requests
 from dashboard.services.demo.account import Day, Event, House
 from dashboard.services.demo.beside import beside
 from dashboard.services.demo.evenings import Guest
@@ -114,12 +114,20 @@ def fill(
                 *_evenings(tables, _desk_for(office, members, lives), about_money, stretches, tell),
             ]
         )
+        terms = transact(partial(club.open_programme, currency=CURRENCY, admin=office.admin, now=founded_at))
+        told, lives = club.tell(seed, house, terms, manager=office.manager, members=members, lives=lives)
         plan = _Plan(members, lives, _acts(seed, office, members, lives, house))
         for stretch in stretches:
             transact(partial(_live, plan=plan, days=stretch))
             transact(partial(_work, office=office, plan=plan, days=stretch, now=now))
             tell("Living days", days.index(stretch[-1]) + 1, days_count)
-        played.result()
+        # The wallets of the guests are locked as long as there is play.
+        for of_guests in (False, True):
+            if of_guests:
+                played.result()
+            some = [one for one in told if one.life.is_guest == of_guests]
+            transact(partial(club.write, told=some, now=now))
+    transact(partial(club.notice, now=now))
     transact(tables.leave_open)
     transact(months.leave)
     office.know(members)
@@ -464,6 +472,7 @@ def _dated(member: Member, sequence: int, event: Event) -> balances.Dated:
         reason=event.reason,
         idempotency_key=_key(sequence),
         reference=event.reference,
+        metadata=event.metadata,
     )
     return balances.Dated(request, member.agent if event.by_staff else SYSTEM, event.at, event.score)
 
