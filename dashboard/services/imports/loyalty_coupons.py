@@ -19,6 +19,7 @@ from dashboard.services.imports import legacy_loyalty, legacy_loyalty_writing, l
 from dashboard.services.imports.legacy_files import Tables
 from dashboard.services.imports.legacy_loyalty import Progress, in_sets
 from dashboard.services.imports.legacy_loyalty_plan import House
+from dashboard.services.imports.legacy_loyalty_report import Figures
 from dashboard.services.imports.legacy_loyalty_writing import NewMember
 from dashboard.services.imports.legacy_report import RefusedRow
 from dashboard.services.imports.loyalty_coupons_replay import (
@@ -59,17 +60,18 @@ class Report:
     def as_json(self) -> dict[str, object]:
         """For machines."""
         counts = self.counts
+        figures = Figures(
+            loaded=counts.purchased + counts.given,
+            redeemed=counts.redemptions * COUPON_POINTS,
+            expired=counts.expired,
+            short=counts.refused * COUPON_POINTS,
+            balance=counts.balance,
+        )
         return {
             "patients": self.households,
             "known": self.known,
-            **asdict(counts),
-            "figures": {
-                "loaded": counts.purchased + counts.given,
-                "redeemed": counts.redemptions * COUPON_POINTS,
-                "expired": counts.expired,
-                "short": counts.refused * COUPON_POINTS,
-                "balance": counts.balance,
-            },
+            "counts": asdict(counts),
+            "figures": figures.as_json(),
             "refused": [asdict(row) for row in self.refused],
             "unmoved": self.unmoved,
             "dry_run": self.dry_run,
