@@ -82,7 +82,9 @@ def _conclude(head: dict[str, Any]) -> Proof:
     covered = proof.covered
     click.echo(f"{covered.entries:,} entries and {covered.balances:,} balances proved: {outcome}.")
     if covered.loyalty_wallets:
-        click.echo(f"Points: {covered.points_entries:,} entries, {covered.loyalty_wallets:,} loyalty wallets.")
+        click.echo(
+            f"Points: {covered.points_entries:,} entries, {covered.loyalty_wallets:,} loyalty wallets."
+        )
     click.echo("Everybody signs in anew.")
     return proof
 

@@ -2,9 +2,12 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Row
 
 CAP = 20
 """So many findings of each check are told one by one; the rest is counted."""
@@ -81,6 +84,10 @@ class Finding:
         }
 
 
+Words = Mapping[Check, Callable[[Row[Any]], Finding]]
+"""What a row says that differs, by the check that it fails."""
+
+
 class Found:
     """What the checks have found so far: all of it counted, the first of each check kept."""
 
@@ -100,6 +107,14 @@ class Found:
             self._kept[finding.check].append(finding)
         for check, total in totals.items():
             self.totals[check] += total
+
+    def take(self, rows: Sequence[Row[Any]], words: Words) -> None:
+        """Put into words what a statement returned: rows with `failed`, and the `total` of their check.
+
+        The total counts also what the statement has cut off.
+        """
+        totals = {Check(row.failed): int(row.total) for row in rows}
+        self.merge([words[Check(row.failed)](row) for row in rows], totals)
 
     def first(self) -> list[Finding]:
         """The first CAP of each check, by player, currency and sequence."""

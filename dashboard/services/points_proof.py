@@ -4,14 +4,13 @@ Each check is one statement over everything that returns what differs, as in `ve
 took and gave back is proved in `points_moves_proof`.
 """
 
-from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Row, text
 
 from dashboard.services import chain, points_journal, points_moves_proof, points_wording, wording
-from dashboard.services.findings import Check, Finding
+from dashboard.services.findings import Check, Finding, Words
 from dashboard.services.points_moves_proof import DAY, OF_ENTRY, even
 from dashboard.services.points_wording import POINTS, Figures
 
@@ -313,7 +312,7 @@ def _conversion(row: Row[Any]) -> Finding:
     return points_wording.credited(row.player_id, row.currency, row.sequence)
 
 
-WORDS: Mapping[Check, Callable[[Row[Any]], Finding]] = {
+WORDS: Words = {
     Check.SEQUENCE: lambda row: wording.gap(row.player_id, POINTS, row.sequence, row.sequence_before),
     Check.HASH: lambda row: wording.content(row.player_id, POINTS, row.sequence),
     Check.CONTINUITY: lambda row: points_wording.continuity(

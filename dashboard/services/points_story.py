@@ -94,7 +94,7 @@ class Story:
             self._found.add(points_wording.taken(self._book.player_id, entry.sequence))
         is_given_back = self._is_given_back(entry, moves)
         for row in self._loaded_by[entry.sequence]:
-            self._batches[row.number] = _Batch(row, cast(dt.date, entry.expires_on))
+            self._batches.setdefault(row.number, _Batch(row, cast(dt.date, entry.expires_on)))
         for move in moves:
             is_given_back &= self._move(entry, move)
         if entry.reverses is not None and not is_given_back:

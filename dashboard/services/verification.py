@@ -8,7 +8,7 @@ import datetime as dt
 import json
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,9 +27,7 @@ from dashboard.services import (
     points_proof,
     wording,
 )
-from dashboard.services.findings import CAP, LIFETIME, Check, Covered, Finding, Found, Proof, fold
-
-Words = Mapping[Check, Callable[[Row[Any]], Finding]]
+from dashboard.services.findings import CAP, LIFETIME, Check, Covered, Finding, Found, Proof, Words, fold
 
 LANES = min(4, (os.cpu_count() or 1) + 1)
 """The journals are walked on so many connections at once, because a session's window functions use one core.
@@ -261,19 +259,19 @@ def _check(session: Session, found: Found) -> Covered:
     with ThreadPoolExecutor(LANES) as pool:
         walks = [pool.submit(_walk, lane) for lane in _lanes(session)]
         counts = _check_trial_balance(session, found)
-        _take(found, session.execute(_REVERSALS, {"cap": CAP}).all())
-        _take(found, session.execute(_BALANCES, {"cap": CAP}).all())
-        _take(found, session.execute(_PENDING, {"cap": CAP}).all())
-        _take(found, session.execute(_REQUESTS, {"cap": CAP}).all())
+        found.take(session.execute(_REVERSALS, {"cap": CAP}).all(), _WORDS)
+        found.take(session.execute(_BALANCES, {"cap": CAP}).all(), _WORDS)
+        found.take(session.execute(_PENDING, {"cap": CAP}).all(), _WORDS)
+        found.take(session.execute(_REQUESTS, {"cap": CAP}).all(), _WORDS)
         for statement in (*play_proof.STATEMENTS, *partner_proof.STATEMENTS):
-            _take(found, session.execute(statement, {"cap": CAP}).all())
+            found.take(session.execute(statement, {"cap": CAP}).all(), _WORDS)
         for statement in points_proof.STATEMENTS:
-            _take(found, session.execute(statement, {"cap": CAP}).all(), points_proof.WORDS)
+            found.take(session.execute(statement, {"cap": CAP}).all(), points_proof.WORDS)
         counted = session.execute(points_proof.COUNT).one()
         for walk in walks:
             of_money, of_points = walk.result()
-            _take(found, of_money)
-            _take(found, of_points, points_proof.WORDS)
+            found.take(of_money, _WORDS)
+            found.take(of_points, points_proof.WORDS)
     return Covered(*counts, counted.entries, counted.wallets)
 
 
@@ -315,18 +313,6 @@ def _check_trial_balance(session: Session, found: Found) -> tuple[int, int]:
         if row.held != row.moved:
             found.add(wording.trial_balance(row.operator_id, row.currency, int(row.held), int(row.moved)))
     return sum(row.entries for row in rows), sum(row.balances for row in rows)
-
-
-def _take(found: Found, rows: Sequence[Row[Any]], words: Words | None = None) -> None:
-    """Put into words what a statement returned; its `total` counts also what it has cut off."""
-    words = words or _WORDS
-    totals: dict[Check, int] = {}
-    findings = []
-    for row in rows:
-        check = Check(row.failed)
-        totals[check] = row.total
-        findings.append(words[check](row))
-    found.merge(findings, totals)
 
 
 def _balance(row: Row[Any]) -> Finding:

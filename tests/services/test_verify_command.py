@@ -69,7 +69,7 @@ def test_every_run_is_kept(command, player, database):
 def test_anchor_seals_and_writes_a_file(command, player, tmp_path):
     finished = command("anchor")
     assert finished.code == 0
-    assert finished.out.startswith("Anchor 1 holds 2 entries of 1 balances, 1 of them moved")
+    assert finished.out.startswith("Anchor 1 holds 2 entries of 1 journals, 1 of them moved")
     assert [path.name for path in (tmp_path / "anchors").iterdir()] == ["anchor-000000001.json"]
     assert "1 anchors" in command("verify").out
 
