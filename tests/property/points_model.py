@@ -25,9 +25,9 @@ class Tier:
 
 
 TIERS = (
-    Tier("silver", 20_00, 25, 200, 1),
-    Tier("gold", 45_00, 50, 300, 2),
-    Tier("platinum", 90_00, 98, 550, 3),
+    Tier("silver", 20_00, 25, 200, 2),
+    Tier("gold", 45_00, 50, 300, 6),
+    Tier("platinum", 90_00, 98, 550, 9),
 )
 DEFAULT_MONTHS = 12
 
