@@ -63,6 +63,7 @@ SCREENS = (
         status=422,
     ),
     Screen("loyalty-tier", "manager", "/loyalty/tiers/{tier}"),
+    Screen("loyalty-imports", "auditor", "/loyalty/imports"),
     Screen("loyalty-settings", "manager", "/loyalty/settings"),
     Screen("loyalty-settings-read-only", "agent", "/loyalty/settings"),
     Screen("member", "manager", _MEMBER),

@@ -50,6 +50,7 @@ _PLACES = (
         "loyalty.index",
         icon="award",
         parts=(
+            "loyalty_imports",
             "loyalty_lists",
             "loyalty_tiers",
             "member_acts",

@@ -17,6 +17,7 @@ EXCEPTIONS = {
     "approvals.show_rounds": "a part; as a page it leads to approvals",
     "approvals.show_points": "a part; as a page it leads to approvals",
     "approvals.show_prospect": "a part; as a page it leads to the request",
+    "loyalty_imports.show": "the demo moved nothing in: see tests/web/test_loyalty_imports.py",
     "held.index": "a part; as a page it leads to the player",
     "auth.show_code": "open only while a sign-in waits: see tests/browser/test_second_factor.py",
     "audit.show_log": "a part; as a page it leads to the audit",

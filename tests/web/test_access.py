@@ -141,6 +141,8 @@ ROUTES: dict[str, set[Role]] = {
     "loyalty_files.create_expiries": READERS_OF_RULES,
     "loyalty_files.create_members": READERS_OF_RULES,
     "loyalty_files.create_tiers": READERS_OF_RULES,
+    "loyalty_imports.index": DESK,
+    "loyalty_imports.show": DESK,
     "loyalty_lists.list_expiries": DESK,
     "loyalty_lists.list_members": DESK,
     "loyalty_tiers.create": SUPERVISORS,

@@ -28,6 +28,7 @@ VALUES: dict[str, Callable[[History], tuple[object, ...]]] = {
     "partner_id": lambda history: (history.partner_id, history.other_id),
     "payout_id": lambda history: (history.payout_id, history.other_payout_id),
     "player_id": lambda history: (history.player_ids[0], history.other_player_id),
+    "report_id": lambda _: (1,),
     "request_id": lambda _: (1,),
     "round_id": lambda _: (1,),
     "rule_set_id": lambda _: (1,),
