@@ -256,9 +256,10 @@ def usual(told: Told) -> None:
 
 
 def card(told: Told) -> None:
-    """Print a card for some of those who have a tier, once they have it."""
+    """Print a card for some of those who have a tier, once they have it, and for all in the highest."""
     steps = [entry.posting.created_at for entry in told.replay.entries if entry.step is not None]
-    if told.replay.member.tier is None or told.later or told.rng.random() > _CARDS:
+    tier = told.replay.member.tier
+    if tier is None or told.later or (tier is not told.replay.tiers[-1] and told.rng.random() > _CARDS):
         return
     digits = f"40{told.rng.randrange(10**12, 10**13)}"
     at = min(steps[-1] + dt.timedelta(hours=told.rng.uniform(1, 60)), told.house.now - _LAST)
