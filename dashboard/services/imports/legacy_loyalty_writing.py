@@ -25,6 +25,11 @@ from dashboard.services.imports.legacy_loyalty_tiers import CardType
 from dashboard.services.loyalty_tiers import Tier
 from dashboard.services.points_replay import Replay
 
+# Some hundred histories are played within a transaction, which takes longer than a page may.
+_PATIENCE = text("""
+SELECT set_config('statement_timeout', '2min', true),
+       set_config('idle_in_transaction_session_timeout', '2min', true)
+""")
 _CARDS = text("""
 INSERT INTO loyalty_cards (player_id, operator_id, number, tier_id, issued_on, expires_on, is_active)
 SELECT * FROM unnest(
@@ -106,7 +111,11 @@ def make_tiers(
 def register(
     session: Session, names: Mapping[str, str], *, operator_id: int, now: dt.datetime
 ) -> dict[str, int]:
-    """Make players of those who are none yet, named by old id; their ids by it. Raises Conflict."""
+    """Make players of those who are none yet, named by old id; their ids by it. Raises Conflict.
+
+    The first step of a set: from here on the transaction may take its time.
+    """
+    session.execute(_PATIENCE)
     new = [players.NewPlayer(old_id, name) for old_id, name in names.items()]
     return players.register(session, operator_id=operator_id, players=new, now=now) if new else {}
 
