@@ -35,7 +35,7 @@ _LAST = dt.timedelta(minutes=40)
 """Before now: what happens later is done by the services."""
 _CARDS = 0.3
 """Of members with a tier."""
-_PAID_BY = ("card", "card", "bank transfer", "e-wallet", "cash")
+_PAID_BY = ("card", "card", "bank_transfer", "mobile", "cash")
 _SERVICES = (
     ("Dinner at the Lantern Room", 95),
     ("Chauffeur to the airport", 150),
@@ -47,6 +47,8 @@ _SERVICES = (
     ("Golf weekend", 3_200),
     ("Flights and hotel, Lisbon", 6_800),
     ("Villa on the lake, one week", 12_500),
+    ("Tournament in Macau, all paid", 21_000),
+    ("Yacht with crew, one week", 32_000),
 )
 _GIVEN = ("Birthday points", "Goodwill after a late check-in", "Points of a lost receipt")
 _TAKEN = ("Loaded for a payment of somebody else", "Given twice for one receipt")
@@ -69,8 +71,8 @@ _HABITS = {
     "casual": Habit(0.4, 130, 0.6, 55),
     "regular": Habit(0.9, 700, 0.8, 45),
     "keen": Habit(2.2, 13_000, 0.6, 40),
-    "high": Habit(4.0, 30_000, 0.5, 32),
-    "whale": Habit(9.0, 62_000, 0.45, 24),
+    "high": Habit(4.0, 29_000, 0.5, 32),
+    "whale": Habit(9.0, 56_000, 0.45, 24),
 }
 
 
@@ -207,7 +209,7 @@ class Told:
 
     def _affordable(self) -> tuple[str, int]:
         dearest = max(200.0, self.balance * 1.2)
-        return self.rng.choice([service for service in _SERVICES if service[1] <= dearest][-6:])
+        return self.rng.choice([service for service in _SERVICES if service[1] <= dearest][-4:])
 
     def _try(self, act: Callable[..., None], *asked: object, at: dt.datetime, **named: object) -> None:
         try:
@@ -244,7 +246,7 @@ def usual(told: Told) -> None:
     told.load(told.on(day), around(rng, habit.payment, habit.spread))
     while (day := day + dt.timedelta(days=1 + int(rng.expovariate(1 / habit.days)))) <= told.today:
         chance, at = rng.random(), told.on(day)
-        if chance < 0.36:
+        if chance < 0.3:
             told.load(at, around(rng, habit.payment, habit.spread))
         elif chance < 0.90:
             told.use(at)

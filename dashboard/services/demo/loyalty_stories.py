@@ -20,6 +20,7 @@ from dashboard.services import (
     points_requests,
 )
 from dashboard.services.actors import Actor
+from dashboard.services.demo.habits import as_people_say
 from dashboard.services.demo.loyalty import Told
 from dashboard.services.points import Payment
 
@@ -48,53 +49,53 @@ class Story:
 def expires(told: Told, _manager: Actor, *, in_days: int, payment: int) -> None:
     """Points of a payment that expire in some days, a part of which has been used."""
     last = told.today + dt.timedelta(days=in_days)
-    told.load(told.on(loyalty_tiers.months_later(last, -_MONTHS)), payment)
+    _pay(told, told.on(loyalty_tiers.months_later(last, -_MONTHS)), payment)
     told.use(told.ago(100), ("Spa day for two", 320))
-    told.load(told.ago(61), 800)
+    _pay(told, told.ago(61), 800)
 
 
 def renews(told: Told, _manager: Actor) -> None:
     """Silver that the payments of its year keep."""
-    told.load(told.ago(405), 24_000)
+    _pay(told, told.ago(405), 24_000)
     told.use(told.ago(380))
-    told.load(told.ago(210), 14_000)
-    told.load(told.ago(95), 16_000)
+    _pay(told, told.ago(210), 14_000)
+    _pay(told, told.ago(95), 16_000)
     told.use(told.ago(20))
 
 
 def steps_down(told: Told, _manager: Actor) -> None:
     """Platinum of a year ago; since then hardly anything was paid."""
-    told.load(told.ago(410), 95_000)
+    _pay(told, told.ago(410), 95_000)
     for days in (390, 320, 250, 170, 90):
         told.use(told.ago(days), ("Villa on the lake, one week", 12_500))
-    told.load(told.ago(60), 3_000)
+    _pay(told, told.ago(60), 3_000)
 
 
 def loses_all(told: Told, _manager: Actor) -> None:
     """Silver that nothing kept; the points of that payment have expired."""
-    told.load(told.ago(420), 23_000)
+    _pay(told, told.ago(420), 23_000)
     told.use(told.ago(300), ("Suite, long weekend", 1_900))
 
 
 def climbs(told: Told, _manager: Actor) -> None:
     """One tier after the other."""
-    told.load(told.ago(300), 22_500)
+    _pay(told, told.ago(300), 22_500)
     told.use(told.ago(220))
-    told.load(told.ago(120), 47_000)
+    _pay(told, told.ago(120), 47_000)
     told.use(told.ago(80))
-    told.load(told.ago(21), 93_000)
+    _pay(told, told.ago(21), 93_000)
 
 
 def is_refunded(told: Told, _manager: Actor) -> None:
     """A service cancelled as a whole, while its points are still valid."""
-    told.load(told.ago(130), 26_000)
+    _pay(told, told.ago(130), 26_000)
     used = told.use(told.ago(40), ("Private table for an evening", 2_400))
     _refund(told, used, None, told.ago(36), "The table was needed for a tournament")
 
 
 def is_refunded_in_parts(told: Told, _manager: Actor) -> None:
     """A service paid half with points, cancelled night by night."""
-    told.load(told.ago(150), 5_000)
+    _pay(told, told.ago(150), 5_000)
     used = told.use(told.ago(33), ("Suite, long weekend", 1_900), share=0.5)
     first = told.ago(25)
     _refund(told, used, 310, first, "Left a night earlier")
@@ -104,9 +105,9 @@ def is_refunded_in_parts(told: Told, _manager: Actor) -> None:
 def is_refunded_late(told: Told, _manager: Actor) -> None:
     """A service cancelled after the points that paid it had expired: they come back for some days."""
     last = told.today - dt.timedelta(days=_GRACE_AGO)
-    told.load(told.on(loyalty_tiers.months_later(last, -_MONTHS)), 6_000)
+    _pay(told, told.on(loyalty_tiers.months_later(last, -_MONTHS)), 6_000)
     used = told.use(told.ago(_GRACE_AGO + 6), ("Suite, one night", 540))
-    told.load(told.ago(_GRACE_AGO + 2), 400)
+    _pay(told, told.ago(_GRACE_AGO + 2), 400)
     at = told.ago(_GRACE_AGO - 7)
     told.replay.nights(at)
     _refund(told, used, None, at, "The suite was under water")
@@ -115,7 +116,7 @@ def is_refunded_late(told: Told, _manager: Actor) -> None:
 def uses_what_came_back_late(told: Told, _manager: Actor) -> None:
     """As before, some weeks earlier, and the points were used while they were valid again."""
     last = told.today - dt.timedelta(days=55)
-    told.load(told.on(loyalty_tiers.months_later(last, -_MONTHS)), 2_000)
+    _pay(told, told.on(loyalty_tiers.months_later(last, -_MONTHS)), 2_000)
     used = told.use(told.ago(60), ("Spa day for two", 320))
     at = told.ago(46)
     told.replay.nights(at)
@@ -134,7 +135,7 @@ def uses_what_came_back_late(told: Told, _manager: Actor) -> None:
 
 def owes(told: Told, _manager: Actor, *, pays: bool) -> None:
     """A payment that the bank took back after its points were used; perhaps the next load pays some."""
-    loaded = told.load(told.ago(85), 23_000)
+    loaded = _pay(told, told.ago(85), 23_000)
     told.use(told.ago(70), ("Villa on the lake, one week", 12_500))
     told.use(told.ago(52), ("Flights and hotel, Lisbon", 6_800))
     at = told.ago(30)
@@ -154,7 +155,7 @@ def owes(told: Told, _manager: Actor, *, pays: bool) -> None:
         load = partial(
             points.load,
             player_id=told.member.player_id,
-            payment=Payment(told.minor(9_000), mode="bank transfer", invoice=told.invoice(paid_at)),
+            payment=Payment(told.minor(9_000), mode="bank_transfer", invoice=told.invoice(paid_at)),
             notes="Paid at the desk",
             idempotency_key="demo-points:paid-again",
             actor=told.member.agent,
@@ -165,7 +166,7 @@ def owes(told: Told, _manager: Actor, *, pays: bool) -> None:
 
 def is_suspended(told: Told, _manager: Actor, *, resumes: bool) -> None:
     """Somebody whose points may not be used; perhaps they may again."""
-    told.load(told.ago(190), 31_000)
+    _pay(told, told.ago(190), 31_000)
     told.use(told.ago(140))
     at = told.ago(26)
     who = told.member.player_id
@@ -195,7 +196,7 @@ def is_suspended(told: Told, _manager: Actor, *, resumes: bool) -> None:
 
 def leaves(told: Told, manager: Actor) -> None:
     """A membership that was ended: base points paid back, bonus points lapsed."""
-    told.load(told.ago(160), 22_000)
+    _pay(told, told.ago(160), 22_000)
     told.use(told.ago(110), ("Golf weekend", 3_200))
     at = told.ago(14)
     close = partial(
@@ -211,7 +212,7 @@ def leaves(told: Told, manager: Actor) -> None:
 
 def is_given_gold(told: Told, manager: Actor) -> None:
     """A tier that the manager gave by hand."""
-    told.load(told.ago(180), 12_000)
+    _pay(told, told.ago(180), 12_000)
     told.use(told.ago(120))
     at = told.ago(50)
 
@@ -232,7 +233,7 @@ def is_given_gold(told: Told, manager: Actor) -> None:
 
 def converts(told: Told, _manager: Actor) -> None:
     """Points that become money, now and then."""
-    told.load(told.ago(70), 4_200)
+    _pay(told, told.ago(70), 4_200)
     told.use(told.ago(40))
     for days in (9, 2):
         told.convert(told.ago(days))
@@ -240,7 +241,7 @@ def converts(told: Told, _manager: Actor) -> None:
 
 def asks(told: Told, manager: Actor, *, decision: str | None) -> None:
     """Points that are more than one person may give; the manager agrees, does not, or has yet to look."""
-    told.load(told.ago(75), 1_900)
+    _pay(told, told.ago(75), 1_900)
     asked_at = told.ago(11) if decision else told.house.now - dt.timedelta(hours=3)
     who = told.member.player_id
     submit = partial(
@@ -264,6 +265,11 @@ def asks(told: Told, manager: Actor, *, decision: str | None) -> None:
         decide(session, player_id=who, request_id=request_id, reason=reason, actor=manager, now=at)
 
     told.then(asked_at + dt.timedelta(hours=4), answer)
+
+
+def _pay(told: Told, at: dt.datetime, least: int) -> int:
+    """Pay so many whole units or somewhat more; the sequence of the load."""
+    return told.load(at, as_people_say(least * told.rng.uniform(1, 1.25)))
 
 
 def _refund(told: Told, used: int | None, amount: int | None, at: dt.datetime, why: str) -> None:
