@@ -260,10 +260,9 @@ WITH {_REFUNDS.strip()}, {_IN_TURN.strip()}, {_STEPS.strip()}, due AS (
     s.prolonged_to IS DISTINCT FROM e.expires_on OR s.expired_on > {DAY} OR e.kind <> 'refund_service')
   UNION ALL
   SELECT e.player_id, e.sequence
-  FROM loyalty_entries e LEFT JOIN refunds r USING (player_id, sequence)
+  FROM loyalty_entries e
   JOIN loyalty_entries f ON f.player_id = e.player_id AND f.sequence = e.reverses
-  WHERE CASE e.kind WHEN 'reversal' THEN f.kind <> 'load'
-        ELSE f.kind NOT IN ('redeem', 'convert') OR r.given > -f.points END
+  WHERE CASE e.kind WHEN 'reversal' THEN f.kind <> 'load' ELSE f.kind NOT IN ('redeem', 'convert') END
 )
 SELECT e.operator_id, e.player_id, e.sequence, e.reverses, 'points_refund' AS failed, NULL::integer AS number,
        count(*) OVER () AS total

@@ -171,7 +171,6 @@ class Story:
             came == {number: points for number, (points, _) in due.items()}
             and all(due[cast(int, number)] == tuple(sums) for number, sums in graced.items())
             and original.kind in _REFUNDABLE
-            and refunds.given <= -original.points
         )
 
     def _move(self, entry: Row[Any], move: Row[Any]) -> bool:

@@ -315,6 +315,7 @@ STAY = f"(SELECT sequence FROM loyalty_entries WHERE {RICH} AND points = -25000)
          f" AND sequence = (SELECT max(sequence) FROM loyalty_entries WHERE {RICH} AND reverses > 0)"]),
         (Check.POINTS_REFUND, [f"{ENTRIES} reverses = 1 WHERE {OWING} AND kind = 'refund_service'"]),
         (Check.POINTS_REFUND, [f"{ENTRIES} reverses = 2 WHERE {OWING} AND kind = 'reversal'"]),
+        (Check.POINTS_REFUND, [f"{ENTRIES} kind = 'adjustment' WHERE {RICH} AND sequence = {STAY}"]),
         (Check.POINTS_REFUND, [f"{BATCHES} base_loaded = base_loaded - 1, bonus_loaded = bonus_loaded + 1"
          f" WHERE {LEAVING} AND origin = 1"]),
         (Check.POINTS_REFUND, [f"{BATCHES} origin = 3 WHERE {RICH} AND origin = 1"]),
