@@ -2,7 +2,6 @@
 
 import datetime as dt
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,12 +17,12 @@ from dashboard.services.imports import legacy_loyalty
 from dashboard.services.imports.legacy_loyalty_report import Report
 from dashboard.services.imports.reading import Unreadable
 from tests import builders
-from tests.legacy_tables import write
+from tests.legacy_tables import Cells, write
+from tests.loyalty_tables import TYPES, card, load, redemption
 from tests.services.test_import_legacy import Edge
 
 NOW = builders.NOW
 ZONE = ZoneInfo("Europe/Malta")
-Cells = Mapping[str, str]
 
 
 @pytest.fixture(autouse=True)
@@ -41,50 +40,6 @@ def rows(session: Session, statement: str) -> list[Any]:
 
 def reasons(report: Report) -> list[tuple[str, int, str]]:
     return [(row.file, row.line, row.reason) for row in report.refused]
-
-
-def load(number: str, patient: str, amount: str, at: str, expires: str = "2027-01-31", **more: str) -> Cells:
-    return {
-        "point_id": number,
-        "patient_id": patient,
-        "points": amount,
-        "created_at": at,
-        "expiry_date": expires,
-        "transaction_type": "earn",
-        "is_active": "true",
-        **more,
-    }
-
-
-def redemption(number: str, patient: str, amount: str, at: str, **more: str) -> Cells:
-    return {
-        "redemption_id": number,
-        "patient_id": patient,
-        "points_redeemed": amount,
-        "redemption_date": at,
-        **more,
-    }
-
-
-def card(number: str, patient: str, card_type: str, issued: str, **more: str) -> Cells:
-    return {
-        "patient_card_id": number,
-        "patient_id": patient,
-        "card_type_id": card_type,
-        "card_number": f"LC-{number}",
-        "issue_date": issued,
-        "is_active": "true",
-        **more,
-    }
-
-
-TYPES = (
-    {"card_type_id": "t1", "card_type_code": "SILVER", "min_payment_amount": "22000.00",
-     "total_points_credited": "25000", "bonus_percentage": "13.64", "discount_percent": "2.00",
-     "validity_months": "12"},
-    {"card_type_id": "t2", "card_type_code": "Gold Plus", "min_payment_amount": "60000",
-     "total_points_credited": "66000", "discount_percent": "3.5", "validity_months": "6"},
-)  # fmt: skip
 
 
 def test_a_history_is_replayed_with_its_batches(session: Session, tmp_path: Path) -> None:
@@ -432,6 +387,8 @@ def test_a_refused_row_holds_its_patient_back_and_a_mended_file_brings_the_rest(
     assert mended.is_fine
     assert (mended.patients, mended.known, mended.figures.balance) == (1, 1, 15)
     assert session.scalar(text("SELECT count(*) FROM legacy_runs")) == 2
+    kept = rows(session, "SELECT report::json -> 'figures' ->> 'balance' FROM legacy_reports ORDER BY id")
+    assert kept == [("10",), ("5",)]
 
 
 def test_what_stands_there_twice_or_has_changed_is_refused(session: Session, tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ from dashboard.services.imports import loyalty_sample
 from tests import builders
 from tests.conftest import Finished
 from tests.legacy_tables import write
+from tests.loyalty_tables import TYPES, card, load, redemption
 from tests.services.ledger import Ledger
-from tests.services.test_import_loyalty import TYPES, card, load, redemption
 from tests.services.test_legacy_undo import dump, rows
 
 Command = Callable[..., Finished]

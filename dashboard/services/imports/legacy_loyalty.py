@@ -135,7 +135,8 @@ def run(
         transact(partial(log, tables=tables, operator_id=house.operator_id, players=len(found.new), now=now))
     report = _report(transact, tables, plan, found, outcome, dry_run=dry_run)
     if found.new and not dry_run:
-        told = report.as_json(most=KEPT)
+        # Kept is what this run moved, so that its members add up to it.
+        told = {**report.as_json(most=KEPT), "figures": outcome.figures.as_json()}
         transact(
             partial(keep, told=told, command=COMMAND, run_id=run_id, operator_id=house.operator_id, now=now)
         )
