@@ -21,6 +21,7 @@ from tests.legacy_tables import write
 from tests.loyalty_tables import TYPES, card, load, redemption
 from tests.services.ledger import Ledger
 from tests.services.test_legacy_undo import dump, rows
+from tests.services.test_loyalty_coupons import coupon, write_set
 
 Command = Callable[..., Finished]
 PATIENTS = 60
@@ -231,3 +232,21 @@ def test_a_redemption_without_points_is_said_and_exits_1(command: Command, old: 
     finished = move(command, old, "--dry-run")
     assert finished.code == 1
     assert "patient P1: 400 points asked for, 100 there" in finished.out
+
+
+@pytest.mark.usefixtures("ledger")
+def test_households_move_in_and_out_by_command(command: Command, database: str, tmp_path: Path) -> None:
+    folder = write_set(tmp_path / "grocer", coupon("8", "1", "2017-03-12"), coupon("8", "1", "2017-03-13"))
+    asked = ("import", "loyalty-coupons", str(folder), "--operator", "house")
+    before = dump(database)
+    moved = command(*asked, "--json")
+    assert moved.code == 1
+    told = json.loads(moved.out)
+    assert (told["patients"], told["counts"]["redeemed"], told["figures"]["short"]) == (3, 100, 100)
+    assert command("verify").code == 0
+    assert command(*asked, "--undo").out.startswith("3 players taken back: ")
+    assert dump(database) == before
+    rehearsed = command(*asked, "--points-per-unit", "2", "--dry-run")
+    assert rehearsed.code == 1
+    assert "Refused, coupon_redemptions.csv line 3: The campaign runs from" in rehearsed.out
+    assert dump(database) == before
