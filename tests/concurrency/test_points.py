@@ -1,6 +1,9 @@
 """Points that several people reach for at the same moment."""
 
+import datetime as dt
+import random
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from itertools import count
 from typing import Any
@@ -8,9 +11,10 @@ from typing import Any
 import pytest
 from flask import Flask
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from dashboard import db
-from dashboard.errors import Conflict, Rejected
+from dashboard.errors import Conflict, PurserError, Rejected
 from dashboard.models.login import Role
 from dashboard.services import (
     chain,
@@ -19,6 +23,7 @@ from dashboard.services import (
     loyalty_wallets,
     points,
     points_conversion,
+    points_journal,
     points_refunds,
     points_requests,
 )
@@ -272,3 +277,83 @@ def test_what_expires_does_so_once_whoever_comes_first(app: Flask, trial: int) -
     assert all(isinstance(each, Rejected) for each in refused), refused
     for player in players:
         assert kinds(app, player).count("expire") == 1
+
+
+_MONTHS_APART = text("""
+SELECT month, sum(loaded), sum(remaining), sum(redeemed), sum(expired), sum(reversed) FROM (
+  SELECT month, loaded, remaining, redeemed, expired, reversed FROM loyalty_months WHERE operator_id = :o
+  UNION ALL
+  SELECT date_trunc('month', expires_on)::date, -loaded, -remaining, -redeemed, -expired, -reversed
+  FROM points_batches WHERE operator_id = :o
+) AS both_ways
+GROUP BY 1 HAVING (sum(loaded), sum(remaining), sum(redeemed), sum(expired), sum(reversed)) <> (0, 0, 0, 0, 0)
+""")
+
+
+def _busy(player: int, seed: int, now: dt.datetime) -> Callable[[], None]:
+    """A row of acts on batches of many months, none of which is begun again when it fails."""
+    rng = random.Random(seed)
+
+    def one() -> Callable[[Session], Any]:
+        named = {"player_id": player, "idempotency_key": f"busy-{seed}-{rng.random()}"}
+        given: dict[str, Any] = {**named, "actor": SYSTEM, "now": now, "notes": "Busy"}
+        return rng.choice(
+            [
+                partial(points.redeem, points=rng.randrange(1, 400), **given),
+                partial(points.load, payment=Payment(rng.randrange(1_00, 300_00)), **given),
+                partial(points_refunds.refund_service, sequence=rng.randrange(9, 20), points=None, **given),
+                partial(
+                    points_refunds.reverse_load,
+                    sequence=rng.randrange(1, 9),
+                    amount=rng.randrange(1, 50_00),
+                    **given,
+                ),
+            ]
+        )
+
+    def run() -> None:
+        for _ in range(12):
+            with suppress(PurserError), db.writing() as session:
+                one()(session)
+
+    return run
+
+
+def test_members_of_one_slot_do_not_wait_for_each_other_crosswise(app: Flask) -> None:
+    players = make_players(app, points_journal.SLOTS * 2 + 1)
+    same = [
+        player for player in players if player % points_journal.SLOTS == players[0] % points_journal.SLOTS
+    ]
+    with app.app_context():
+        for player in same:
+            for month in (0, 3, 6, 1, 4, 7, 2, 5):
+                at = NOW + dt.timedelta(days=31 * month)
+                does(points.load, player, payment=Payment(100_00), notes="Paid", now=at)()
+    now = NOW + dt.timedelta(days=240)
+    works = [_busy(player, seed, now) for seed, player in enumerate(same * 3)]
+
+    assert at_once(app, works) == [None] * 9
+
+    for player in same:
+        kinds(app, player)
+    with app.app_context(), db.reading() as session:
+        operator_id = session.execute(_OPERATOR, {"p": same[0]}).scalar_one()
+        assert session.execute(_MONTHS_APART, {"o": operator_id}).all() == []
+
+
+def test_a_debt_that_is_paid_keeps_no_month_that_stays_as_it_was(app: Flask) -> None:
+    """Two who hold a month each and want the other's would wait for each other."""
+    (player,) = make_players(app, 1)
+    load(app, player)
+    with app.app_context():
+        redeem(player, 100)()
+        does(points_refunds.reverse_load, player, sequence=1, amount=None, notes="Bounced")()
+        at = NOW + dt.timedelta(days=62)
+        named: dict[str, Any] = {"player_id": player, "idempotency_key": "late", "actor": SYSTEM, "now": at}
+        with db.writing() as paying, db.writing() as other:
+            done = points.load(paying, payment=Payment(30_00), notes="Paid", **named)
+            assert [entry.kind for entry in done.also] == ["reversal"]
+            held = text("SELECT month FROM loyalty_months WHERE operator_id = :o FOR UPDATE SKIP LOCKED")
+            operator_id = other.execute(_OPERATOR, {"p": player}).scalar_one()
+            assert list(other.scalars(held, {"o": operator_id})) == [dt.date(2027, 3, 1)]
+    assert kinds(app, player) == ["load", "redeem", "reversal", "load", "reversal"]
