@@ -153,6 +153,16 @@ class TestAnExpiredBatch:
         assert member.row("points_batches").expires_on == until
         assert member.batch(1) == (60, 0, 40, 0)
 
+    def test_what_lapses_with_the_refund_counts_first(self, member: Membership) -> None:
+        member.run_by(refund_policy="extend")
+        member.load(22_000_00)
+        sequence = member.redeem(20_010).entry.sequence
+        # The last of 25,000 points is bonus; the last of 20,010 is not.
+        done = member.does(
+            refund(member, sequence, 1, now=LATER), kinds=["expire", "transfer_tier", "refund_service"]
+        )
+        assert [(part.base_points, part.bonus_points) for part in done.parts] == [(0, -1)]
+
     def test_a_grace_of_a_grace_comes_from_the_grace(self, member: Membership, sequence: int) -> None:
         member.does(refund(member, sequence, None, now=LATER))
         again = member.redeem(60, now=LATER).entry.sequence
