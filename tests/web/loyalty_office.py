@@ -56,7 +56,7 @@ class Office:
     """Gave a payment back whose points were used."""
     closed: int
     foreign: int
-    """Another operator's platinum member."""
+    """Another operator's platinum member, with points that expire in ten days."""
 
 
 def fill(desk: Desk, other_operator_id: int) -> Office:
@@ -67,6 +67,15 @@ def fill(desk: Desk, other_operator_id: int) -> Office:
         old, gold, plain, owing, closed = (players[name] for name in names)
         load(session, old, 22_000, days_ago=400)
         redeem(session, old, 10_000, days_ago=300)
+        points.adjust(
+            session,
+            player_id=old,
+            points=-1_000,
+            reason="Loaded twice",
+            idempotency_key="adjust",
+            actor=SYSTEM,
+            now=AT - dt.timedelta(days=299),
+        )
         load(session, old, 50)
         load(session, gold, 45_000, days_ago=29)
         redeem(session, gold, 5_000, days_ago=2)
@@ -93,6 +102,7 @@ def fill(desk: Desk, other_operator_id: int) -> Office:
             actor=agent(session),
             now=AT,
         )
+        load(session, foreign, 40, days_ago=355)
         load(session, foreign, 92_000, days_ago=1)
         return Office(old, gold, plain, owing, closed, foreign)
 

@@ -87,6 +87,7 @@ def test_the_members_and_what_they_have(agent: Browser, office: Office) -> None:
 def test_filters_and_orders(agent: Browser, office: Office, *, query: str, expected: list[str]) -> None:
     page = agent.page(f"/loyalty/members?{query}")
     assert (names(page, "member-table") if expected else page.all("table")) == expected
+    assert f"{len(expected)} member{'' if len(expected) == 1 else 's'} " in page.text
 
 
 def test_the_members_of_a_tier(desk: Desk, agent: Browser, office: Office) -> None:
@@ -180,6 +181,14 @@ def test_pages_of_expiries_hold_each_once(
         path = more[0]["href"] if more else ""
     assert seen == whole
     assert "<table" not in agent.get("/loyalty/expiries?within=30&after=2026-03-07.1", htmx=True).text
+
+
+def test_points_that_lapsed_are_no_next_expiry(desk: Desk, agent: Browser, office: Office) -> None:
+    late = desk.player(name="Late Larry")
+    desk.write(lambda session: load(session, late, 70, days_ago=366))
+    row = cells(agent.page("/loyalty/members?q=larry"), "member-table", 0)
+    assert (row["num loud"], [text for label, text in row.items() if "xpiry" in label]) == ("70", [""])
+    assert "Late Larry" not in agent.page("/loyalty/expiries?within=90").text
 
 
 def test_nothing_expires(agent: Browser) -> None:
