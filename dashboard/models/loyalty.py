@@ -312,11 +312,13 @@ class LoyaltyEntry(Base):
             "  AND base_points + bonus_points < 0 AND payment_amount >= 0"
             " WHEN 'expire' THEN base_points <= 0 AND bonus_points <= 0 AND base_points + bonus_points < 0"
             " WHEN 'adjustment' THEN base_points + bonus_points <> 0"
+            " AND sign(base_points) * sign(bonus_points) >= 0"
             " WHEN 'convert' THEN base_points <= 0 AND bonus_points <= 0 AND base_points + bonus_points < 0"
             "  AND wallet_sequence IS NOT NULL AND payment_amount > 0"
             " WHEN 'transfer_tier' THEN base_points = 0 AND bonus_points = 0"
             # Nothing where all of it had been used: it is owed.
             " WHEN 'reversal' THEN base_points <= 0 AND bonus_points <= 0 AND reverses IS NOT NULL"
+            "  AND (coalesce(payment_amount, 0) > 0 OR base_points + bonus_points < 0)"
             " END",
             name="direction",
         ),
@@ -333,6 +335,7 @@ class LoyaltyEntry(Base):
         CheckConstraint("discount_bp BETWEEN 0 AND 10000", name="discount_bp"),
         CheckConstraint(
             "CASE kind WHEN 'redeem' THEN (price IS NULL) = (discount_bp IS NULL)"
+            "  AND (price IS NULL) = (payment_amount IS NULL)"
             " WHEN 'transfer_tier' THEN price IS NULL AND (discount_bp IS NULL) = (tier_id IS NULL)"
             " ELSE price IS NULL AND discount_bp IS NULL END",
             name="service",
@@ -354,6 +357,15 @@ class LoyaltyEntry(Base):
         CheckConstraint("performed_by <> ''", name="performed_by"),
         CheckConstraint("length(idempotency_key) BETWEEN 1 AND 100", name="idempotency_key"),
         CheckConstraint("octet_length(fingerprint) = 32 AND octet_length(hash) = 32", name="digests"),
+        # An entry of the wallet comes of one conversion.
+        Index(
+            "uq_loyalty_entries_wallet_sequence",
+            "player_id",
+            "currency",
+            "wallet_sequence",
+            unique=True,
+            postgresql_where=text("wallet_sequence IS NOT NULL"),
+        ),
         # What has been given back of a redemption or a load.
         Index(
             "ix_loyalty_entries_reverses",
@@ -423,6 +435,7 @@ class PointsBatch(Base):
         ),
         ForeignKeyConstraint(["player_id", "origin"], ["points_batches.player_id", "points_batches.number"]),
         CheckConstraint("number > 0 AND origin < number", name="number"),
+        CheckConstraint("origin IS NULL OR amount_paid = 0", name="origin"),
         CheckConstraint("expires_on >= loaded_on", name="expires_on"),
         CheckConstraint("base_loaded >= 0 AND bonus_loaded >= 0 AND loaded > 0", name="loaded"),
         CheckConstraint("remaining >= 0 AND redeemed >= 0 AND expired >= 0 AND reversed >= 0", name="parts"),

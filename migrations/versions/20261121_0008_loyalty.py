@@ -393,7 +393,7 @@ def create_tables() -> None:
             name=op.f("ck_loyalty_entries_convert"),
         ),
         sa.CheckConstraint(
-            "CASE kind WHEN 'load' THEN base_points > 0 AND bonus_points >= 0 AND payment_amount > 0 WHEN 'redeem' THEN base_points <= 0 AND bonus_points <= 0 AND base_points + bonus_points < 0 WHEN 'refund_service' THEN base_points >= 0 AND bonus_points >= 0  AND base_points + bonus_points > 0 AND reverses IS NOT NULL WHEN 'refund_wallet' THEN base_points <= 0 AND bonus_points <= 0  AND base_points + bonus_points < 0 AND payment_amount >= 0 WHEN 'expire' THEN base_points <= 0 AND bonus_points <= 0 AND base_points + bonus_points < 0 WHEN 'adjustment' THEN base_points + bonus_points <> 0 WHEN 'convert' THEN base_points <= 0 AND bonus_points <= 0 AND base_points + bonus_points < 0  AND wallet_sequence IS NOT NULL AND payment_amount > 0 WHEN 'transfer_tier' THEN base_points = 0 AND bonus_points = 0 WHEN 'reversal' THEN base_points <= 0 AND bonus_points <= 0 AND reverses IS NOT NULL END",
+            "CASE kind WHEN 'load' THEN base_points > 0 AND bonus_points >= 0 AND payment_amount > 0 WHEN 'redeem' THEN base_points <= 0 AND bonus_points <= 0 AND base_points + bonus_points < 0 WHEN 'refund_service' THEN base_points >= 0 AND bonus_points >= 0  AND base_points + bonus_points > 0 AND reverses IS NOT NULL WHEN 'refund_wallet' THEN base_points <= 0 AND bonus_points <= 0  AND base_points + bonus_points < 0 AND payment_amount >= 0 WHEN 'expire' THEN base_points <= 0 AND bonus_points <= 0 AND base_points + bonus_points < 0 WHEN 'adjustment' THEN base_points + bonus_points <> 0 AND sign(base_points) * sign(bonus_points) >= 0 WHEN 'convert' THEN base_points <= 0 AND bonus_points <= 0 AND base_points + bonus_points < 0  AND wallet_sequence IS NOT NULL AND payment_amount > 0 WHEN 'transfer_tier' THEN base_points = 0 AND bonus_points = 0 WHEN 'reversal' THEN base_points <= 0 AND bonus_points <= 0 AND reverses IS NOT NULL  AND (coalesce(payment_amount, 0) > 0 OR base_points + bonus_points < 0) END",
             name=op.f("ck_loyalty_entries_direction"),
         ),
         sa.CheckConstraint(
@@ -401,7 +401,7 @@ def create_tables() -> None:
             name=op.f("ck_loyalty_entries_expires_on"),
         ),
         sa.CheckConstraint(
-            "CASE kind WHEN 'redeem' THEN (price IS NULL) = (discount_bp IS NULL) WHEN 'transfer_tier' THEN price IS NULL AND (discount_bp IS NULL) = (tier_id IS NULL) ELSE price IS NULL AND discount_bp IS NULL END",
+            "CASE kind WHEN 'redeem' THEN (price IS NULL) = (discount_bp IS NULL)  AND (price IS NULL) = (payment_amount IS NULL) WHEN 'transfer_tier' THEN price IS NULL AND (discount_bp IS NULL) = (tier_id IS NULL) ELSE price IS NULL AND discount_bp IS NULL END",
             name=op.f("ck_loyalty_entries_service"),
         ),
         sa.CheckConstraint(
@@ -469,6 +469,13 @@ def create_tables() -> None:
         postgresql_include=["kind", "points", "payment_amount"],
     )
     op.create_index(
+        "uq_loyalty_entries_wallet_sequence",
+        "loyalty_entries",
+        ["player_id", "currency", "wallet_sequence"],
+        unique=True,
+        postgresql_where=sa.text("wallet_sequence IS NOT NULL"),
+    )
+    op.create_index(
         "ix_loyalty_entries_reverses",
         "loyalty_entries",
         ["player_id", "reverses"],
@@ -510,6 +517,7 @@ def create_tables() -> None:
             "loaded = remaining + redeemed + expired + reversed", name=op.f("ck_points_batches_adds_up")
         ),
         sa.CheckConstraint("number > 0 AND origin < number", name=op.f("ck_points_batches_number")),
+        sa.CheckConstraint("origin IS NULL OR amount_paid = 0", name=op.f("ck_points_batches_origin")),
         sa.CheckConstraint("owed BETWEEN 0 AND loaded", name=op.f("ck_points_batches_owed")),
         sa.CheckConstraint(
             "remaining >= 0 AND redeemed >= 0 AND expired >= 0 AND reversed >= 0",

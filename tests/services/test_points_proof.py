@@ -349,7 +349,7 @@ STAY = f"(SELECT sequence FROM loyalty_entries WHERE {RICH} AND points = -25000)
         (Check.TIER, [f"{HISTORY} previous_tier_id = NULL WHERE {LEAVING} AND change = 'manual'"]),
         (Check.TIER, [f"DELETE FROM tier_history WHERE {QUIET}"]),
         (Check.TIER, [f"{ENTRIES} discount_bp = 501 WHERE {FAR} AND kind = 'transfer_tier'"]),
-        (Check.CONVERSION, [f"{ENTRIES} wallet_sequence = 1 WHERE {RICH} AND wallet_sequence > 1"]),
+        (Check.CONVERSION, [f"{ENTRIES} wallet_sequence = 1 WHERE {RICH} AND wallet_sequence = 2"]),
         (Check.CONVERSION, [f"{ENTRIES} payment_amount = payment_amount + 50 WHERE kind = 'convert'"]),
         (Check.CONVERSION, ["UPDATE wallet_entries SET metadata = replace(metadata, '100', '101')"
          " WHERE change_type = 'points_conversion'"]),
