@@ -254,6 +254,7 @@ def test_the_history_of_tiers_is_told_again(session: Session, tmp_path: Path) ->
             step("t1", "2024-05-01 09:00:00", change_type="new", reason="Paid"),
             step("t2", "2024-06-01 09:00:00", change_type="downgrade"),
             step("t2", "2024-06-01 09:00:00", change_type="renewal"),
+            step("t2", "2024-06-01 09:00:00", change_type="renewal"),
             step("", "2024-12-01 09:00:00"),
         ],
     )
@@ -266,6 +267,7 @@ def test_the_history_of_tiers_is_told_again(session: Session, tmp_path: Path) ->
     assert rows(session, history) == [
         ("new", "silver", dt.date(2025, 6, 30), "Moved in: Paid", True),
         ("upgrade", "gold-plus", dt.date(2024, 12, 1), "Moved in from the history of tiers", True),
+        ("renewal", "gold-plus", dt.date(2024, 12, 1), "Moved in from the history of tiers", True),
         ("renewal", "gold-plus", dt.date(2024, 12, 1), "Moved in from the history of tiers", True),
         ("downgrade", None, None, "Moved in from the history of tiers", True),
         # The card in use has the last word, at the moment of moving in.
