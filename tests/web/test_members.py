@@ -66,7 +66,7 @@ def test_what_lapses_soon_is_told_apart(club: Club) -> None:
     assert "in 25 days" in text
     with clock.frozen(AT + dt.timedelta(days=26)):
         later = club.by(Role.MANAGER).page(club.page).text
-    assert "50 usable today, 100 have expired" in later
+    assert "Points 150 50 usable today, 100 have expired" in later
     assert club.entries() == 2
 
 
