@@ -162,3 +162,70 @@ def value(page: Page, name: str) -> str:
 
 def _input(page: Page, name: str) -> Element:
     return page.by_id(f"points-{name}")
+
+
+# What has happened before a test begins.
+
+
+def loaded(club: Club) -> None:
+    """25,000 points of Silver in a batch, 40 more in one that expires sooner; two entries and a tier."""
+    club.load(40, "first", days=20)
+    club.load(22_000, "second", days=1)
+
+
+def serviced(club: Club) -> None:
+    """The same, and a service whose points come from both batches: entry 4."""
+    loaded(club)
+    club.redeem(None, price=100_50)
+
+
+def used_up(club: Club) -> None:
+    """A load of which nearly everything was used: entry 1, and entry 2 that used it."""
+    club.load(100, "only")
+    club.redeem(90)
+
+
+def lapsed(club: Club) -> None:
+    """A service whose points have expired since: entry 2."""
+    club.load(100, "old", days=364)
+    club.redeem(60, days=363)
+    club.execute("UPDATE loyalty_programmes SET grace_days = 14")
+    club.execute("UPDATE points_batches SET expires_on = date '2026-02-20'")
+
+
+def rated(club: Club) -> None:
+    """Points that may become money."""
+    loaded(club)
+    club.rate()
+
+
+def converted(club: Club) -> None:
+    """Points that have: entry 4."""
+    rated(club)
+    club.convert(1_000)
+
+
+def closed(club: Club) -> None:
+    """A wallet that is closed."""
+    loaded(club)
+    path = f"{club.page}/close"
+    answer = send(club.by(Role.MANAGER), path, typed(reason="Moves away"))
+    assert answer.status_code == 204
+
+
+def suspended(club: Club) -> None:
+    """A wallet whose points cannot be used."""
+    rated(club)
+    assert club.by().post(f"{club.page}/suspend", typed(reason="Chargeback"), htmx=True).status_code == 204
+
+
+def frozen(club: Club) -> None:
+    """Points that may become money, of a player whose wallet is frozen."""
+    rated(club)
+    club.execute("UPDATE wallets SET status = 'frozen', status_reason = 'Documents', status_at = now()")
+
+
+def reasons(path: str) -> dict[str, str]:
+    """Why, as the act's form asks for it."""
+    noted = path.rpartition("/")[2] in {"load", "redeem", "refund", "reversal"}
+    return {"notes" if noted else "reason": "As agreed"}

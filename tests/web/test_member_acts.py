@@ -1,10 +1,9 @@
-"""What one does with a member's points: every form, its preview, its refusals, and with no JavaScript."""
+"""What one does with a member's points: every form, its preview, and with no JavaScript."""
 
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
@@ -12,51 +11,30 @@ from sqlalchemy import text
 from dashboard import db
 from dashboard.models.login import Role
 from tests.pages import Page, checked
-from tests.web.club import Club, lines, mark, preview, send, shares, told, typed, value
+from tests.web.club import (
+    Club,
+    converted,
+    frozen,
+    lapsed,
+    lines,
+    loaded,
+    mark,
+    preview,
+    rated,
+    reasons,
+    send,
+    serviced,
+    shares,
+    typed,
+    used_up,
+    value,
+)
 from tests.web.desk import Desk, fields
 
 
 @pytest.fixture
 def club(desk: Desk) -> Club:
     return Club(desk, desk.player(100_000, name="Nika Storm"))
-
-
-def loaded(club: Club) -> None:
-    """25,000 points of Silver in a batch, 40 more in one that expires sooner; two entries and a tier."""
-    club.load(40, "first", days=20)
-    club.load(22_000, "second", days=1)
-
-
-def serviced(club: Club) -> None:
-    """The same, and a service whose points come from both batches: entry 4."""
-    loaded(club)
-    club.redeem(None, price=100_50)
-
-
-def used_up(club: Club) -> None:
-    """A load of which nearly everything was used: entry 1, and entry 2 that used it."""
-    club.load(100, "only")
-    club.redeem(90)
-
-
-def lapsed(club: Club) -> None:
-    """A service whose points have expired since: entry 2."""
-    club.load(100, "old", days=364)
-    club.redeem(60, days=363)
-    club.execute("UPDATE loyalty_programmes SET grace_days = 14")
-    club.execute("UPDATE points_batches SET expires_on = date '2026-02-20'")
-
-
-def rated(club: Club) -> None:
-    """Points that may become money."""
-    loaded(club)
-    club.rate()
-
-
-def converted(club: Club) -> None:
-    """Points that have: entry 4."""
-    rated(club)
-    club.convert(1_000)
 
 
 @dataclass(frozen=True)
@@ -269,12 +247,6 @@ _OF_WALLETS = {"Lapses with it", "Still owes", "Real balance", "Tier becomes", "
 """Lines that an entry alone does not have: they are about others that came with it."""
 
 
-def reasons(path: str) -> dict[str, str]:
-    """Why, as the act's form asks for it."""
-    noted = path.rpartition("/")[2] in {"load", "redeem", "refund", "reversal"}
-    return {"notes" if noted else "reason": "As agreed"}
-
-
 def last_entry(club: Club, key: str) -> int:
     """The sequence of the entry with that key, or of the last one where there is none."""
     wanted = text(
@@ -315,174 +287,6 @@ def test_what_is_shown_is_what_is_posted(club: Club, case: Case) -> None:
     if "Real balance" in case.says:
         real = case.says["Real balance"].split()[-2].replace(",", "").replace(".", "")
         assert club.desk.real(club.player_id) == int(real)
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """An act that a rule refuses: at which field, and with which words."""
-
-    begins: Callable[[Club], None]
-    path: str
-    sent: dict[str, str]
-    field: str
-    message: str
-    status: int = 422
-    role: Role = Role.AGENT
-
-
-def closed(club: Club) -> None:
-    """A wallet that is closed."""
-    loaded(club)
-    path = f"{club.page}/close"
-    answer = send(club.by(Role.MANAGER), path, typed(reason="Moves away"))
-    assert answer.status_code == 204
-
-
-def suspended(club: Club) -> None:
-    """A wallet whose points cannot be used."""
-    rated(club)
-    assert club.by().post(f"{club.page}/suspend", typed(reason="Chargeback"), htmx=True).status_code == 204
-
-
-def frozen(club: Club) -> None:
-    """Points that may become money, of a player whose wallet is frozen."""
-    rated(club)
-    club.execute("UPDATE wallets SET status = 'frozen', status_reason = 'Documents', status_at = now()")
-
-
-REFUSED = [
-    Refusal(
-        loaded, "/load", {"payment_amount": "0.99", "payment_mode": ""}, "payment_amount", "from 1.00 USD on"
-    ),
-    Refusal(
-        closed, "/load", {"payment_amount": "50", "payment_mode": ""}, "", "The loyalty wallet is closed."
-    ),
-    Refusal(loaded, "/redeem", {"points": "25,041"}, "points", "There are 25,040 points, and not 25,041."),
-    Refusal(
-        loaded, "/redeem", {"price": "10", "points": "10"}, "points", "The service costs 9 points at most."
-    ),
-    Refusal(suspended, "/redeem", {"points": "1"}, "", "The loyalty wallet is suspended"),
-    Refusal(loaded, "/adjust", {"points": "-25,041"}, "points", "There are 25,040 points, and not 25,041."),
-    Refusal(closed, "/adjust", {"points": "5"}, "", "The loyalty wallet is closed."),
-    Refusal(rated, "/convert", {"points": "150"}, "points", "Enter a multiple of 100 points."),
-    Refusal(rated, "/convert", {"points": "25,100"}, "points", "There are 25,040 points, and not 25,100."),
-    Refusal(loaded, "/convert", {"points": "100"}, "", "the programme has no rate for it"),
-    Refusal(suspended, "/convert", {"points": "100"}, "", "The loyalty wallet is suspended"),
-    Refusal(frozen, "/convert", {"points": "100"}, "points", "The wallet is frozen"),
-    Refusal(serviced, "/entries/4/refund", {"points": "99"}, "points", "98 points are left to give back"),
-    Refusal(serviced, "/entries/2/refund", {}, "", "Only a redemption can be refunded."),
-    Refusal(
-        used_up, "/entries/1/reversal", {"amount": "100.01"}, "amount", "100.00 USD are left to give back"
-    ),
-    Refusal(used_up, "/entries/2/reversal", {}, "", "Only a load has a payment"),
-    Refusal(serviced, "/entries/4/undoing", {}, "", "This entry is no conversion."),
-    Refusal(closed, "/close", {}, "", "The loyalty wallet is closed.", 409, Role.MANAGER),
-    Refusal(
-        loaded,
-        "/tier",
-        {"tier_id": "1", "valid_until": "2027-03-01"},
-        "tier_id",
-        "That is what the member has",
-        role=Role.MANAGER,
-    ),
-    Refusal(
-        loaded,
-        "/tier",
-        {"tier_id": "2", "valid_until": "2026-03-01"},
-        "valid_until",
-        "",
-        role=Role.MANAGER,
-    ),
-]
-
-
-@pytest.mark.parametrize("case", REFUSED, ids=lambda case: f"{case.begins.__name__}{case.path}-{case.sent}")
-def test_every_refusal_is_foretold_and_told_at_its_field(club: Club, case: Refusal) -> None:
-    case.begins(club)
-    browser, path = club.by(case.role), club.page + case.path
-    data = typed(**case.sent)
-    before = club.facts()
-    shown = preview(browser, path, data)
-    notice = shown.one("div", class_="notice").text.removeprefix("This will be refused.")
-    assert case.message in notice
-    assert mark(shown) == ""
-    assert club.facts() == before
-
-    answer = browser.post(path, {**data, **reasons(case.path)}, htmx=True)
-    assert answer.status_code == case.status
-    page = Page(answer)
-    if case.field:
-        assert told(page, case.field) == notice
-        assert page.by_id(f"points-{case.field}").get("aria-invalid") == "true"
-    else:
-        assert notice in page.one("div", class_="error-summary").text
-    for name, words in {**case.sent, **reasons(case.path)}.items():
-        if name not in {"payment_mode", "tier_id"}:
-            assert value(page, name) == words
-    assert club.facts() == before
-    plain = browser.post(path, {**data, **reasons(case.path), "idempotency_key": str(uuid4())})
-    assert plain.status_code == case.status
-    assert notice in checked(plain).text
-    assert club.facts() == before
-
-
-MISTYPED = [
-    ("/load", {"payment_amount": "", "payment_mode": ""}, "payment_amount", "Enter what was paid."),
-    ("/load", {"payment_amount": "-5", "payment_mode": ""}, "payment_amount", "Enter what was paid."),
-    ("/load", {"payment_amount": "1e5", "payment_mode": ""}, "payment_amount", "Enter an amount in figures"),
-    ("/load", {"payment_amount": "1.005", "payment_mode": ""}, "payment_amount", "at most 2 decimals"),
-    ("/load", {"payment_amount": "5", "payment_mode": "shells"}, "payment_mode", "Not a valid choice"),
-    ("/load", {"payment_amount": "5", "payment_mode": "", "payment": "x" * 101}, "payment", "at most 100"),
-    ("/redeem", {}, "points", "Enter a price, or how many points."),
-    ("/redeem", {"points": "1.5"}, "points", "Enter whole points"),
-    ("/redeem", {"points": "0"}, "points", "Enter at least one point."),
-    ("/redeem", {"price": "-1"}, "price", "Enter what the service costs."),
-    ("/redeem", {"points": "9" * 5000}, "points", "more points than there can be"),
-    ("/adjust", {"points": "0"}, "points", "Enter how many points to add or to take."),
-    ("/adjust", {"points": "٣"}, "points", "Enter whole points"),
-    ("/convert", {"points": "-100"}, "points", "Enter how many points to convert."),
-    ("/entries/4/refund", {"points": "-1"}, "points", "Enter at least one point."),
-    ("/entries/2/reversal", {"amount": "0"}, "amount", "Enter what was given back."),
-    ("/tier", {"tier_id": "77"}, "tier_id", "Choose one of the tiers."),
-    ("/tier", {"tier_id": "", "valid_until": "2027-01-01"}, "valid_until", "Without a tier"),
-    ("/tier", {"tier_id": "2", "valid_until": "soon"}, "valid_until", "Not a valid date"),
-    ("/cards", {"number": "x" * 41}, "number", "at most 40 characters"),
-    ("/cards", {"number": "!!!!!"}, "number", "4 to 40 letters"),
-]
-
-
-@pytest.mark.parametrize(("path", "sent", "name", "message"), MISTYPED)
-def test_what_is_mistyped_is_said_at_its_field(
-    club: Club, path: str, sent: dict[str, str], name: str, message: str
-) -> None:
-    serviced(club)
-    before, data = club.facts(), typed(**sent, **({} if path == "/cards" else reasons(path)))
-    for htmx in (True, False):
-        answer = club.by(Role.MANAGER).post(club.page + path, data, htmx=htmx)
-        assert answer.status_code == 422
-        page = Page(answer)
-        assert message in told(page, name)
-        for field, words in sent.items():
-            if field not in {"payment_mode", "tier_id"}:
-                assert value(page, field) == words
-    assert club.facts() == before
-
-
-REASONED = ["/load", "/redeem", "/adjust", "/convert", "/close", "/suspend", "/resume", "/tier"]
-
-
-@pytest.mark.parametrize(
-    "path", [*REASONED, *(f"/entries/4/{act}" for act in ("refund", "reversal", "undoing"))]
-)
-def test_everything_says_why(club: Club, path: str) -> None:
-    serviced(club)
-    figures = {"payment_amount": "5", "payment_mode": "", "points": "100", "tier_id": "2"}
-    before, name = club.facts(), next(iter(reasons(path)))
-    for given, message in (("", "Say why."), ("x" * 201, "at most 200 characters")):
-        answer = club.by(Role.MANAGER).post(club.page + path, typed(**figures, **{name: given}), htmx=True)
-        assert answer.status_code == 422
-        assert message in told(Page(answer), name)
-    assert club.facts() == before
 
 
 def test_what_cannot_be_read_yet_is_said_quietly(club: Club) -> None:
@@ -605,54 +409,6 @@ def test_what_is_owed_is_taken_from_the_next_load(club: Club) -> None:
     shown = preview(club.by(), f"{club.page}/load", typed(payment_amount="200"))
     assert lines(shown)["Pays what was owed"] == "90 points"
     assert lines(shown)["Points"] == "0 becomes 110"
-
-
-def test_a_wallet_without_points_closes_without_a_payment(club: Club) -> None:
-    used_up(club)
-    club.redeem(10, "rest")
-    manager = club.by(Role.MANAGER)
-    page = manager.page(f"{club.page}/close")
-    assert lines(page)["Payment back"] == "0.00 USD"
-    sent = {**fields(page, "act"), "reason": "Moves away"}
-    assert manager.post(f"{club.page}/close", sent).status_code == 303
-    assert "The loyalty wallet is closed." in manager.page(club.page).text
-
-
-def test_closing_names_what_goes_back_before_anybody_confirms(club: Club) -> None:
-    serviced(club)
-    page = club.by(Role.MANAGER).page(f"{club.page}/close")
-    assert lines(page)["Payment back"] == "21,948.00 USD"
-    assert lines(page)["Bonus points that lapse"] == "2,994"
-
-
-def test_suspending_and_resuming(club: Club) -> None:
-    suspended(club)
-    page = club.by().page(club.page)
-    assert "The loyalty wallet is suspended.Chargeback" in page.text
-    again = club.by().post(f"{club.page}/suspend", typed(reason="Twice"), htmx=True)
-    assert (again.status_code, "The loyalty wallet is suspended." in again.text) == (409, True)
-    assert club.by().post(f"{club.page}/resume", typed(reason="Paid")).status_code == 303
-    assert "suspended" not in club.by().page(f"{club.page}?kind=load").text.replace("is suspended", "")
-
-
-def test_cards_are_issued_and_taken_out_of_use(club: Club) -> None:
-    loaded(club)
-    manager = club.by(Role.MANAGER)
-    answer = manager.post(f"{club.page}/cards", typed(number="CARD-77"))
-    assert (answer.status_code, answer.location) == (303, club.page)
-    page = manager.page(club.page)
-    assert "Card CARD-77 is issued." in page.text
-    (end,) = [link["href"] for link in page.all("a") if link.text == "Take out of use…"]
-    assert "cannot be used any more" in manager.page(end).text
-    assert manager.post(end, typed(), htmx=True).status_code == 204
-    assert "in use" not in manager.page(club.page).by_id("member").text.replace("out of use", "")
-    assert manager.post(end, typed(), htmx=True).status_code == 409
-    taken = manager.post(f"{club.page}/cards", typed(number="CARD-77"), htmx=True)
-    assert taken.status_code == 422
-    assert told(Page(taken), "number")
-    assert value(Page(taken), "number") == "CARD-77"
-    made = manager.post(f"{club.page}/cards", typed(number=""), htmx=True)
-    assert made.status_code == 204
 
 
 def test_an_entry_offers_what_can_be_done_about_it(club: Club) -> None:
