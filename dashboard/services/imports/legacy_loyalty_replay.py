@@ -128,7 +128,7 @@ def _step(played: Played, step: Step, tiers: Mapping[str, Tier]) -> None:
     word = step.row["change_type"].lower()
     if word in set(TierChange) and word != change:
         played.notes.append((step.row, f"called “{word}” there; after what was before, it is “{change}”"))
-    _move(played, TierStep(tier, change, step.valid_until, step.reason), step.at)
+    played.replay.move(TierStep(tier, change, step.valid_until, step.reason), now=step.at)
     if step.row.table == "loyalty_card_tier_history":
         _remember(played, step.row)
 
@@ -154,14 +154,7 @@ def _follow_card(played: Played, tiers: Mapping[str, Tier], now: dt.datetime) ->
     text = f"Moved in: the card in use says {tier.name}"
     before = present.name if present else "no tier"
     played.notes.append((card.row, f"the card in use says {tier.name}, the history {before}: {tier.name}"))
-    _move(played, TierStep(tier, TierChange.MANUAL, card.expires_on, text), now)
-
-
-def _move(played: Played, step: TierStep, at: dt.datetime) -> None:
-    """At its instant; a microsecond after another of the same instant, since each has its own key."""
-    steps = [one.posting.created_at for one in played.replay.entries if one.step is not None]
-    later = steps[-1] + dt.timedelta(microseconds=1) if steps and steps[-1] >= at else at
-    played.replay.move(step, now=later)
+    played.replay.move(TierStep(tier, TierChange.MANUAL, card.expires_on, text), now=now)
 
 
 def _remember(played: Played, row: Row) -> None:
