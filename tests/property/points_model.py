@@ -376,6 +376,8 @@ class Member:
                 (batch for batch in self.batches if batch.remaining and batch.expires >= today),
                 key=lambda batch: (batch.expires, batch.number),
             )
+            if any(older.remaining for older in self.batches[: batch.number - 1]):
+                self.seen.add("sooner though loaded later")
             if not taken or taken[-1][0] is not batch:
                 taken.append((batch, []))
             taken[-1][1].append(batch.pop())
