@@ -26,7 +26,7 @@ from sqlalchemy import text
 from benchmarks.scratch import application, make_operator, vacuum
 from dashboard import clock, db, roles
 from dashboard.jobs import loyalty as job
-from dashboard.models.loyalty import PointsKind
+from dashboard.models.points import PointsKind
 from dashboard.services import players, points, points_journal
 from dashboard.services.actors import SYSTEM
 from dashboard.services.points_journal import Making, Posting

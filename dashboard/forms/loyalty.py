@@ -14,7 +14,7 @@ from wtforms.widgets import TextInput
 from dashboard import money
 from dashboard.forms.base import AmountField, DeskForm, HiddenKey
 from dashboard.forms.filters import DayField, FilterForm, choice, choices
-from dashboard.models.loyalty import PointsKind
+from dashboard.models.points import PointsKind
 
 MODES = ("cash", "card", "bank_transfer", "mobile", "other")
 """How payments are made at the desk."""

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, aliased
 from dashboard.errors import NotFound
 from dashboard.models import Balance, ChangeRequest, Login, Player, RoundRequest
 from dashboard.models.change_request import RequestKind, RequestState
-from dashboard.models.loyalty import PointsRequest
+from dashboard.models.points import PointsRequest
 from dashboard.queries import paging
 from dashboard.queries.paging import Page, Place
 from dashboard.services.bonus_terms import Plan

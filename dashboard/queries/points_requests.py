@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session, aliased
 
 from dashboard.errors import NotFound
 from dashboard.models import Login, Player
-from dashboard.models.loyalty import LoyaltyWallet, PointsRequest
+from dashboard.models.loyalty import LoyaltyWallet
+from dashboard.models.points import PointsRequest
 
 WAITING_SHOWN = 50
 

@@ -8,7 +8,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from dashboard import clock
-from dashboard.models.loyalty import PointsKind, TierChange, TierLoss
+from dashboard.models.loyalty import TierChange, TierLoss
+from dashboard.models.points import PointsKind
 from dashboard.services import loyalty_tiers, points_journal, points_standing
 from dashboard.services.actors import SYSTEM, Actor
 from dashboard.services.loyalty_tiers import Tier

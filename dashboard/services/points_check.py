@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
-from dashboard.models.loyalty import PointsKind
+from dashboard.models.points import PointsKind
 from dashboard.services import points_books, points_journal, points_wording
 from dashboard.services.findings import Found
 from dashboard.services.points_books import Book

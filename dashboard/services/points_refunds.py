@@ -15,12 +15,14 @@ from sqlalchemy.orm import Session
 
 from dashboard import money
 from dashboard.errors import NotFound, Rejected
-from dashboard.models.loyalty import PointsKind, RefundPolicy
-from dashboard.services import lots, points_journal, points_standing
+from dashboard.models.loyalty import RefundPolicy
+from dashboard.models.points import PointsKind
+from dashboard.services import lots, points_journal, points_reckoning, points_standing
 from dashboard.services import points as acts
 from dashboard.services.actors import Actor
-from dashboard.services.points import Asked, Done, Made, Part
+from dashboard.services.points import Done, Made
 from dashboard.services.points_journal import Entry, Making, Moving
+from dashboard.services.points_reckoning import Asked, Part
 from dashboard.services.points_standing import Batch, Member
 
 
@@ -131,10 +133,10 @@ def refund_service(
     left), KeyReused.
     """
     member = points_standing.lock(session, player_id=player_id, actor=actor, now=now)
-    fingerprint = acts.fingerprint_of("refund_service", player_id, sequence, points, notes)
+    fingerprint = points_reckoning.fingerprint_of("refund_service", player_id, sequence, points, notes)
     if known := acts.recall(session, member, idempotency_key, fingerprint):
         return known
-    acts.refuse_closed(member)
+    points_reckoning.refuse_closed(member)
     original = original_of(session, member, sequence)
     if original.kind == PointsKind.CONVERT:
         raise Rejected("Points that became money are given back by undoing the conversion.")
@@ -149,7 +151,7 @@ def refund_service(
         raise Rejected(f"Of this redemption {original.left:,} points are left to give back.", field="points")
     before, member = acts.settle_day(session, member, now)
     asked = Asked(
-        notes=acts.reasoned(notes, field="notes"),
+        notes=points_reckoning.reasoned(notes, field="notes"),
         actor=actor,
         key=idempotency_key,
         fingerprint=fingerprint,
@@ -178,14 +180,14 @@ def reverse_load(
     Rejected (closed, no load, more than was paid), KeyReused.
     """
     member = points_standing.lock(session, player_id=player_id, actor=actor, now=now)
-    fingerprint = acts.fingerprint_of("reversal", player_id, sequence, amount, notes)
+    fingerprint = points_reckoning.fingerprint_of("reversal", player_id, sequence, amount, notes)
     if known := acts.recall(session, member, idempotency_key, fingerprint):
         return known
-    acts.refuse_closed(member)
+    points_reckoning.refuse_closed(member)
     loaded = _loaded_by(session, member, sequence)
     amount = _amount_of_reversal(member, loaded, amount)
     asked = Asked(
-        notes=acts.reasoned(notes, field="notes"),
+        notes=points_reckoning.reasoned(notes, field="notes"),
         actor=actor,
         key=idempotency_key,
         fingerprint=fingerprint,
@@ -197,7 +199,7 @@ def reverse_load(
     taken = min(due, batch.remaining) if batch else 0
     base, bonus = batch.part(taken) if batch else (0, 0)
     parts = (Part(loaded.number, loaded.expires_on, base, bonus),) if taken else ()
-    posting = acts.posting_of(
+    posting = points_reckoning.posting_of(
         member,
         PointsKind.REVERSAL,
         parts,
@@ -249,7 +251,7 @@ def give_back(session: Session, member: Member, original: Original, points: int,
     back = _returning(member, given, until)
     for number in back.prolonged:
         points_journal.prolong(session, player_id=member.player_id, number=number, expires_on=until)
-    posting = acts.posting_of(
+    posting = points_reckoning.posting_of(
         member,
         PointsKind.REFUND_SERVICE,
         (),
@@ -348,11 +350,11 @@ def _lapse_again(session: Session, member: Member, refund: Entry, now: dt.dateti
     due = [(batch, batch.remaining) for batch in member.lapsed]
     if not due:
         return []
-    moving, parts = acts.moves_of(member.player_id, due, "expired")
-    notes = acts.expiry_notes([part.number for part in parts])
-    asked = acts.asked_by_nobody(f"lapse:{refund.sequence}", notes, now)
+    moving, parts = points_reckoning.moves_of(member.player_id, due, "expired")
+    notes = points_reckoning.expiry_notes([part.number for part in parts])
+    asked = points_reckoning.asked_by_nobody(f"lapse:{refund.sequence}", notes, now)
     expired = sum(amount for _, amount in due)
-    posting = acts.posting_of(member, PointsKind.EXPIRE, parts, **asked, expired=expired)
+    posting = points_reckoning.posting_of(member, PointsKind.EXPIRE, parts, **asked, expired=expired)
     return points_journal.append(session, [posting], moving=moving)
 
 

@@ -1,6 +1,6 @@
 """Histories in bulk: members in memory, who take steps in time order and are written together.
 
-A `Replay` judges and reckons by the very functions of `services/points.py` and `services/member_tiers.py`,
+A `Replay` judges and reckons by the very functions of `points_reckoning` and `member_tiers`,
 so its entries are what those acts would have written one by one. `write` appends the n-th entry of all
 members in one statement. For wallets that do not stand yet: imports and the demo.
 """
@@ -16,12 +16,13 @@ from sqlalchemy.orm import Session
 
 from dashboard import clock
 from dashboard.errors import Conflict, Rejected
-from dashboard.models.loyalty import LoyaltyStatus, PointsKind, TierChange
-from dashboard.services import member_tiers, points, points_conversion, points_journal
+from dashboard.models.loyalty import LoyaltyStatus, TierChange
+from dashboard.models.points import PointsKind
+from dashboard.services import member_tiers, points_conversion, points_journal, points_reckoning
 from dashboard.services.actors import SYSTEM, Actor
 from dashboard.services.loyalty_tiers import Tier
-from dashboard.services.points import Asked, Payment
 from dashboard.services.points_journal import Making, Moving, Posting
+from dashboard.services.points_reckoning import Asked, Payment
 from dashboard.services.points_standing import Batch, Member, Programme
 
 
@@ -71,13 +72,13 @@ class Replay:
         self, payment: Payment, *, notes: str, key: str, now: dt.datetime, actor: Actor = SYSTEM
     ) -> None:
         """As `points.load`. Raises Rejected."""
-        fingerprint = points.fingerprint_of(
+        fingerprint = points_reckoning.fingerprint_of(
             "load", self.player_id, payment.amount, payment.reference, payment.mode, payment.invoice, notes
         )
-        points.refuse_payment(payment, self.programme.currency)
-        asked = _asked(points.reasoned(notes, field="notes"), key, fingerprint, now, actor)
+        points_reckoning.refuse_payment(payment, self.programme.currency)
+        asked = _asked(points_reckoning.reasoned(notes, field="notes"), key, fingerprint, now, actor)
         self.settle(now)
-        posting, batch, tier = points.loading(self.member, payment, asked)
+        posting, batch, tier = points_reckoning.loading(self.member, payment, asked)
         self._append(Written(posting, (batch,)))
         if tier is not None and (self.member.tier is None or tier.id != self.member.tier.id):
             self.move(member_tiers.reaching(self.member, tier, self.member.version), actor=actor, now=now)
@@ -94,24 +95,26 @@ class Replay:
         invoice: str | None = None,
     ) -> None:
         """As `points.redeem`. Raises Rejected."""
-        fingerprint = points.fingerprint_of("redeem", self.player_id, amount, price, invoice, notes)
-        asked = _asked(points.reasoned(notes, field="notes"), key, fingerprint, now, actor)
+        fingerprint = points_reckoning.fingerprint_of("redeem", self.player_id, amount, price, invoice, notes)
+        asked = _asked(points_reckoning.reasoned(notes, field="notes"), key, fingerprint, now, actor)
         with self._whole_or_not_at_all():
             self.settle(now)
-            posting, moving, _, _ = points.redeeming(self.member, amount, asked, price=price, invoice=invoice)
+            posting, moving, _, _ = points_reckoning.redeeming(
+                self.member, amount, asked, price=price, invoice=invoice
+            )
             self._append(Written(posting, moving=tuple(moving)))
 
     def adjust(self, amount: int, *, reason: str, key: str, now: dt.datetime, actor: Actor = SYSTEM) -> None:
         """As `points.adjust`, of points. Raises Rejected."""
-        fingerprint = points.fingerprint_of("adjustment", self.player_id, amount, reason)
-        asked = _asked(points.reasoned(reason), key, fingerprint, now, actor)
+        fingerprint = points_reckoning.fingerprint_of("adjustment", self.player_id, amount, reason)
+        asked = _asked(points_reckoning.reasoned(reason), key, fingerprint, now, actor)
         with self._whole_or_not_at_all():
             self.settle(now)
             if amount > 0:
-                posting, batch = points.giving(self.member, amount, asked)
+                posting, batch = points_reckoning.giving(self.member, amount, asked)
                 self._append(Written(posting, (batch,)))
             else:
-                posting, moving, _ = points.removing(self.member, -amount, asked)
+                posting, moving, _ = points_reckoning.removing(self.member, -amount, asked)
                 self._append(Written(posting, moving=tuple(moving)))
 
     def convert(
@@ -125,12 +128,12 @@ class Replay:
         actor: Actor = SYSTEM,
     ) -> None:
         """As `points_conversion.convert`, but that others post the entry of the wallet. Raises Rejected."""
-        fingerprint = points.fingerprint_of("convert", self.player_id, amount, reason)
-        asked = _asked(points.reasoned(reason), key, fingerprint, now, actor)
+        fingerprint = points_reckoning.fingerprint_of("convert", self.player_id, amount, reason)
+        asked = _asked(points_reckoning.reasoned(reason), key, fingerprint, now, actor)
         points_conversion.worth(self.member, amount)
         with self._whole_or_not_at_all():
             self.settle(now)
-            moving, parts = points.take(self.member, amount, "redeemed")
+            moving, parts = points_reckoning.take(self.member, amount, "redeemed")
             posting = points_conversion.posting_of(self.member, parts, asked, wallet_sequence=wallet_sequence)
             self._append(Written(posting, moving=tuple(moving)))
 
@@ -172,7 +175,7 @@ class Replay:
         an adjustment. Bonus points come with the tier that gave them.
         """
         self.nights(asked["now"], tiers=False)
-        posting = points.posting_of(
+        posting = points_reckoning.posting_of(
             self.member,
             PointsKind.ADJUSTMENT if amount is None else PointsKind.LOAD,
             (),
@@ -201,8 +204,8 @@ class Replay:
     def use(self, amount: int, asked: Asked, *, payment: str | None = None) -> None:
         """Points that were redeemed elsewhere, soonest expiry first. Raises Rejected."""
         self.nights(asked["now"], tiers=False)
-        moving, parts = points.take(self.member, amount, "redeemed")
-        posting = points.posting_of(
+        moving, parts = points_reckoning.take(self.member, amount, "redeemed")
+        posting = points_reckoning.posting_of(
             self.member, PointsKind.REDEEM, parts, **asked, redeemed=amount, payment=payment
         )
         self._append(Written(posting, moving=tuple(moving)))
@@ -210,7 +213,7 @@ class Replay:
     def take_off(self, amount: int, asked: Asked) -> None:
         """Points that were taken off elsewhere, soonest expiry first. Raises Rejected."""
         self.nights(asked["now"], tiers=False)
-        posting, moving, _ = points.removing(self.member, amount, asked)
+        posting, moving, _ = points_reckoning.removing(self.member, amount, asked)
         self._append(Written(posting, moving=tuple(moving)))
 
     def move(self, step: member_tiers.Step, *, actor: Actor = SYSTEM, now: dt.datetime) -> None:
@@ -261,7 +264,7 @@ class Replay:
 
     def _lapse(self, now: dt.datetime) -> None:
         self.member = replace(self.member, today=self._day(now))
-        for posting, moving in list(points.lapsing(self.member, now)):
+        for posting, moving in list(points_reckoning.lapsing(self.member, now)):
             self._append(Written(posting, moving=tuple(moving)))
 
     def _next_midnight(self, *, tiers: bool) -> dt.datetime | None:

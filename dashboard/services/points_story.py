@@ -14,7 +14,7 @@ from typing import Any, cast
 from sqlalchemy import Row
 
 from dashboard import money
-from dashboard.models.loyalty import PointsKind
+from dashboard.models.points import PointsKind
 from dashboard.services import chain, points_wording, wording
 from dashboard.services.findings import Found
 from dashboard.services.points_books import Book

@@ -12,7 +12,8 @@ from dashboard.forms.loyalty import ConversionForm, LoadForm, PointsAdjustmentFo
 from dashboard.queries import members
 from dashboard.services import points, points_conversion, points_requests
 from dashboard.services.changes import BalanceChange
-from dashboard.services.points import Done, Payment
+from dashboard.services.points import Done
+from dashboard.services.points_reckoning import Payment
 from dashboard.views import access, member_flow, member_outcome
 from dashboard.views.access import requires
 from dashboard.views.member_flow import Act, Place

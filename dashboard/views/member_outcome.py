@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from dashboard import money
-from dashboard.models.loyalty import PointsKind
+from dashboard.models.points import PointsKind
 from dashboard.queries.members import BatchRow, EntryDetail, EntryRow, PartRow
-from dashboard.services.points import Done, Made, Part, Price
+from dashboard.services.points import Done, Made
 from dashboard.services.points_journal import Entry
+from dashboard.services.points_reckoning import Part, Price
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from dashboard import clock, db, live
 from dashboard.errors import Rejected
 from dashboard.jobs import loyalty as job
-from dashboard.services import chain, points
+from dashboard.services import chain, points, points_reckoning
 from dashboard.services.actors import SYSTEM
 from tests.builders import NOW
 from tests.concurrency.together import at_once, make_players
@@ -42,7 +42,7 @@ def load(player: int, units: int, key: str, *, now: dt.datetime = NOW) -> points
         lambda session: points.load(
             session,
             player_id=player,
-            payment=points.Payment(units * 100),
+            payment=points_reckoning.Payment(units * 100),
             notes="Paid at the desk",
             idempotency_key=key,
             actor=SYSTEM,

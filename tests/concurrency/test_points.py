@@ -28,7 +28,8 @@ from dashboard.services import (
     points_requests,
 )
 from dashboard.services.actors import SYSTEM, Actor
-from dashboard.services.points import Done, Payment
+from dashboard.services.points import Done
+from dashboard.services.points_reckoning import Payment
 from tests.builders import NOW, make_actor
 from tests.concurrency.together import at_once, make_players, prove
 from tests.services.membership import LATER

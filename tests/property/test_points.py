@@ -37,8 +37,9 @@ from dashboard.services import (
 from dashboard.services.actors import Actor
 from dashboard.services.findings import CAP, Found
 from dashboard.services.loyalty_wallets import Closed
-from dashboard.services.points import Done, Payment
+from dashboard.services.points import Done
 from dashboard.services.points_conversion import Converted
+from dashboard.services.points_reckoning import Payment
 from tests.builders import NOW, make_actor, make_operator, make_player
 from tests.property.points_model import TIERS, Member, Posted, Programme, Refused
 

@@ -14,7 +14,7 @@ from sqlalchemy import select, text, update
 
 from dashboard import clock
 from dashboard.models import Login, Operator
-from dashboard.services import points, submissions
+from dashboard.services import points, points_reckoning, submissions
 from dashboard.services.actors import SYSTEM
 from tests.builders import actor_of, allow, change_request
 from tests.server.conftest import ROOT, Desk, select_pause
@@ -112,7 +112,7 @@ def test_what_ended_without_it_ends_when_it_is_started(desk):
             points.load(
                 session,
                 player_id=player,
-                payment=points.Payment(22_000_00),
+                payment=points_reckoning.Payment(22_000_00),
                 notes="Paid at the desk",
                 idempotency_key=f"load {number}",
                 actor=SYSTEM,

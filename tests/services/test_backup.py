@@ -19,7 +19,7 @@ from dashboard.backup import BackupFailed, write
 from dashboard.config import ROOT, settings
 from dashboard.models.login import Role, SignInSession
 from dashboard.models.wallet import ChangeType
-from dashboard.services import points
+from dashboard.services import points, points_reckoning
 from dashboard.services.actors import SYSTEM
 from tests import builders
 from tests.conftest import Finished, database_url, drop_database, run_as_owner
@@ -53,7 +53,9 @@ def ledger(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Le
     monkeypatch.setenv("PURSER_BACKUP_KEY", BACKUP_KEY)
     settings.cache_clear()
     made = build(database, tmp_path / "anchors")
-    load = partial(points.load, payment=points.Payment(22_000_00), notes="Paid", idempotency_key="load")
+    load = partial(
+        points.load, payment=points_reckoning.Payment(22_000_00), notes="Paid", idempotency_key="load"
+    )
     made.transact(partial(load, player_id=made.players[0], actor=SYSTEM, now=builders.NOW))
     return made
 

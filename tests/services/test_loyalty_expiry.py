@@ -13,7 +13,7 @@ from dashboard.errors import Rejected
 from dashboard.models.loyalty import TierLoss
 from dashboard.services import chain, loyalty_expiry, points, points_standing
 from dashboard.services.actors import SYSTEM
-from dashboard.services.points import Payment
+from dashboard.services.points_reckoning import Payment
 from tests.builders import NOW, make_operator, make_player
 
 LATER = dt.datetime(2028, 3, 4, 12, tzinfo=dt.UTC)

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from dashboard.errors import NotFound
 from dashboard.services import loyalty_wallets, points
 from dashboard.services.changes import KeyReused
-from dashboard.services.points import Done, Payment
+from dashboard.services.points import Done
+from dashboard.services.points_reckoning import Payment
 from tests.builders import NOW
 from tests.services.membership import LATER, Act, Membership, join
 

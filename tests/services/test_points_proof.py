@@ -29,7 +29,7 @@ from dashboard.services import (
 )
 from dashboard.services.actors import SYSTEM, Actor
 from dashboard.services.findings import CAP, Check, Covered, Found, Proof
-from dashboard.services.points import Payment
+from dashboard.services.points_reckoning import Payment
 from tests import builders
 from tests.builders import NOW
 from tests.conftest import clone, database_url, drop_database

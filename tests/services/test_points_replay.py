@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from dashboard.errors import Conflict, Rejected
 from dashboard.services import loyalty_tiers, points, points_replay, points_standing
 from dashboard.services.actors import SYSTEM
-from dashboard.services.points import Payment
+from dashboard.services.points_reckoning import Payment
 from dashboard.services.points_replay import Replay
 from tests.builders import NOW, make_operator, make_player
 

@@ -9,7 +9,7 @@ import pytest
 
 from dashboard.config import settings
 from dashboard.models.wallet import ChangeType
-from dashboard.services import points
+from dashboard.services import points, points_reckoning
 from dashboard.services.actors import SYSTEM
 from tests import builders
 from tests.conftest import database_url
@@ -53,7 +53,7 @@ def test_verify_tells_of_points(command, player, database):
         partial(
             points.load,
             player_id=player,
-            payment=points.Payment(100_00),
+            payment=points_reckoning.Payment(100_00),
             notes="Paid",
             idempotency_key="load",
             actor=SYSTEM,

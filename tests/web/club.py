@@ -12,7 +12,8 @@ from werkzeug.test import TestResponse
 from dashboard.models.login import Role
 from dashboard.services import points, points_conversion
 from dashboard.services.actors import SYSTEM
-from dashboard.services.points import Done, Payment
+from dashboard.services.points import Done
+from dashboard.services.points_reckoning import Payment
 from tests.pages import Element, Page
 from tests.web.desk import AT, Browser, Desk
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from dashboard.models.login import Role
 from dashboard.services import loyalty_wallets, points, points_refunds
 from dashboard.services.actors import SYSTEM, Actor
-from dashboard.services.points import Payment
+from dashboard.services.points_reckoning import Payment
 from tests.builders import make_login
 from tests.web.desk import AT, Desk
 

@@ -14,7 +14,7 @@ from dashboard.models import Alert
 from dashboard.models.alert import AlertType
 from dashboard.models.login import Role
 from dashboard.models.wallet import ChangeType
-from dashboard.services import loyalty_notices, points
+from dashboard.services import loyalty_notices, points, points_reckoning
 from dashboard.services.actors import SYSTEM
 from tests import builders
 from tests.pages import Page
@@ -263,7 +263,7 @@ def test_what_expires_and_ends_is_told_in_points_and_in_what_is_missing(desk: De
         lambda session: points.load(
             session,
             player_id=player,
-            payment=points.Payment(45_000_00),
+            payment=points_reckoning.Payment(45_000_00),
             notes="Paid at the desk",
             idempotency_key="load",
             actor=SYSTEM,

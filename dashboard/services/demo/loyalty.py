@@ -14,14 +14,14 @@ from sqlalchemy.orm import Session
 
 from dashboard import clock, money
 from dashboard.errors import Rejected
-from dashboard.models.loyalty import PointsKind
+from dashboard.models.points import PointsKind
 from dashboard.models.wallet import ChangeType
 from dashboard.services import loyalty_cards, points_conversion
 from dashboard.services.demo.account import Event, House
 from dashboard.services.demo.habits import around, as_people_say
 from dashboard.services.demo.life import Life
 from dashboard.services.demo.office import Member
-from dashboard.services.points import Payment
+from dashboard.services.points_reckoning import Payment
 from dashboard.services.points_replay import Replay
 
 CONVERSION_POINTS, CONVERSION_UNITS = 100, 50

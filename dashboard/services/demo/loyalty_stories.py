@@ -22,7 +22,7 @@ from dashboard.services import (
 from dashboard.services.actors import Actor
 from dashboard.services.demo.habits import as_people_say
 from dashboard.services.demo.loyalty import Told
-from dashboard.services.points import Payment
+from dashboard.services.points_reckoning import Payment
 
 _MONTHS = loyalty_tiers.DEFAULT_MONTHS
 _YEAR = 367

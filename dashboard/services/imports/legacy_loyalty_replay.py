@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dashboard import money
-from dashboard.models.loyalty import PointsKind, TierChange
-from dashboard.services import points
+from dashboard.models.loyalty import TierChange
+from dashboard.models.points import PointsKind
+from dashboard.services import points_reckoning
 from dashboard.services.imports.legacy_files import Row
 from dashboard.services.imports.legacy_loyalty_plan import House, Load, Moving, Step, Use
 from dashboard.services.loyalty_tiers import Tier
@@ -161,5 +162,5 @@ def _remember(played: Played, row: Row) -> None:
     played.sequences[id(row)] = played.replay.member.version
 
 
-def _asked(row: Row, notes: str, digest: str, at: dt.datetime) -> points.Asked:
-    return points.asked_by_nobody(f"import:{digest}:{row.table}:{row.line}", notes, at)
+def _asked(row: Row, notes: str, digest: str, at: dt.datetime) -> points_reckoning.Asked:
+    return points_reckoning.asked_by_nobody(f"import:{digest}:{row.table}:{row.line}", notes, at)

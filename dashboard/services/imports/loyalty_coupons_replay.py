@@ -14,13 +14,13 @@ from zoneinfo import ZoneInfo
 
 from dashboard import clock, money
 from dashboard.errors import Rejected
-from dashboard.services import points
+from dashboard.services import points_reckoning
 from dashboard.services.imports import legacy_files, legacy_values
 from dashboard.services.imports import legacy_loyalty_values as values
 from dashboard.services.imports.legacy_files import Row, Shape, Tables
 from dashboard.services.imports.legacy_loyalty_plan import House
 from dashboard.services.imports.legacy_report import RefusedRow
-from dashboard.services.points import Payment
+from dashboard.services.points_reckoning import Payment
 from dashboard.services.points_replay import Replay
 
 CAMPAIGN_POINTS = 2_000
@@ -224,7 +224,7 @@ class History:
             beside = (self._rule.points_per_unit - 1) * (amount // unit)
             if beside:
                 (batch,) = (one for one in replay.member.open if one.number == replay.member.batches)
-                asked = points.asked_by_nobody(f"{key}:more", f"Basket {basket}, for each unit", at)
+                asked = points_reckoning.asked_by_nobody(f"{key}:more", f"Basket {basket}, for each unit", at)
                 replay.bring(asked, base=beside, bonus=0, expires_on=batch.expires_on)
             counts.purchased += replay.member.balance - before
 
@@ -240,7 +240,7 @@ class History:
             if not given:
                 return
             key = f"import:{self._digest}:campaign:{campaign}"
-            asked = points.asked_by_nobody(key, f"Campaign {campaign}, through {window.last}", at)
+            asked = points_reckoning.asked_by_nobody(key, f"Campaign {campaign}, through {window.last}", at)
             played.replay.bring(asked, base=given, bonus=0, expires_on=window.last)
             played.counts.campaign_loads += 1
             played.counts.given += given
