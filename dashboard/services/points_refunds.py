@@ -5,7 +5,7 @@ meanwhile, the programme says what becomes of them.
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -35,6 +35,9 @@ class Taken:
     points: int
     bonus_points: int
     refunded: int
+    is_over: bool
+    """The batch's last day is told to be over already, whatever day it is since the operator's clock was
+    put back: a day ends once."""
 
     @property
     def left(self) -> int:
@@ -231,7 +234,7 @@ def original_of(session: Session, member: Member, sequence: int) -> Original:
     if entry is None:
         raise NotFound("There is no such entry.")
     taken = tuple(
-        Taken(Batch(*row[3:]), row.points, row.bonus_points, row.refunded)
+        Taken(Batch(*row[4:]), row.points, row.bonus_points, row.refunded, row.is_over)
         for row in session.execute(_TAKEN, named)
     )
     return Original(
@@ -281,7 +284,8 @@ def give_back(session: Session, member: Member, original: Original, points: int,
         Made(member.batches + new.ordinal, new.expires_on, new.base_loaded, new.bonus_loaded, new.origin)
         for new in back.making
     )
-    also = _lapse_again(session, member, entry, asked["now"])
+    over = {taken.batch.number for taken, _ in given if taken.is_over}
+    also = _lapse_again(session, member, entry, over - set(back.prolonged), asked["now"])
     numbers = [*(part.number for part in back.parts), *(batch.number for batch in made)]
     also += acts.settle_owed(session, member, numbers, asked["now"])
     return Done(entry, parts=back.parts, made=made, also=tuple(also), tier=member.tier)
@@ -293,6 +297,9 @@ WHERE player_id = :p AND sequence = :s
 """)
 _TAKEN = text("""
 SELECT a.points, a.bonus_points, a.refunded,
+       EXISTS (SELECT FROM loyalty_entries e
+               WHERE e.player_id = b.player_id
+                 AND e.idempotency_key = 'expiry:' || to_char(b.expires_on, 'YYYY-MM-DD')) AS is_over,
        b.number, b.expires_on, b.base_loaded, b.bonus_loaded, b.remaining, b.amount_paid
 FROM points_allocations a
 JOIN points_batches b ON b.player_id = a.player_id AND b.number = a.number
@@ -320,7 +327,8 @@ def _returning(member: Member, given: Sequence[tuple[Taken, int]], until: dt.dat
     making: list[Making] = []
     for place, (taken, amount) in enumerate(given, 1):
         batch = taken.batch
-        policy = member.programme.refund_policy if batch.expires_on < member.today else None
+        is_over = taken.is_over or batch.expires_on < member.today
+        policy = member.programme.refund_policy if is_over else None
         move = Moving(player_id=member.player_id, number=batch.number, place=place, redeemed=-amount)
         if policy == RefundPolicy.GRACE:
             base, bonus = taken.share(amount)
@@ -344,10 +352,16 @@ def _returning(member: Member, given: Sequence[tuple[Taken, int]], until: dt.dat
     return _Return(moving, making, tuple(parts))
 
 
-def _lapse_again(session: Session, member: Member, refund: Entry, now: dt.datetime) -> list[Entry]:
+def _lapse_again(
+    session: Session, member: Member, refund: Entry, over: Collection[int], now: dt.datetime
+) -> list[Entry]:
     """Let what has just come back to expired batches lapse, by an entry of its own."""
     member = points_standing.again(session, member)
-    due = [(batch, batch.remaining) for batch in member.lapsed]
+    due = [
+        (batch, batch.remaining)
+        for batch in member.open
+        if batch.number in over or batch.expires_on < member.today
+    ]
     if not due:
         return []
     moving, parts = points_reckoning.moves_of(member.player_id, due, "expired")

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from dashboard.errors import NotFound
-from dashboard.services import loyalty_wallets, points_refunds
+from dashboard.services import loyalty_expiry, loyalty_wallets, points_refunds
 from dashboard.services.changes import KeyReused
 from dashboard.services.points import Done, Made
 from tests.builders import NOW
@@ -267,6 +267,25 @@ class TestReversalOfALoad:
 
 def close(member: Membership) -> None:
     loyalty_wallets.close(member.session, **member.named(reason="Moved away"))
+
+
+@pytest.mark.parametrize("policy", ["grace", "original", "extend"])
+def test_a_day_ends_once_though_the_operators_clock_is_put_back(
+    session: Session, member: Membership, policy: str
+) -> None:
+    """Points of a day that is over come back, and no second entry of that day is ever needed."""
+    member.run_by(refund_policy=policy)
+    member.load(100_00)
+    sequence = member.redeem(40).entry.sequence
+    after = dt.datetime(2027, 3, 2, 23, 30, tzinfo=dt.UTC)
+    assert len(loyalty_expiry.expire_due(session, now=after, limit=10)) == 1
+    session.execute(text("UPDATE operators SET timezone = 'America/New_York'"))
+    member.does(refund(member, sequence, None, now=after))
+    left = 0 if policy == "original" else 40
+    assert member.row().balance == left
+    days = 2 if policy == "original" else 40
+    loyalty_expiry.expire_due(session, now=after + dt.timedelta(days=days), limit=10)
+    assert member.row().balance == 0
 
 
 def test_another_operators_people_find_nothing(session: Session, member: Membership) -> None:
