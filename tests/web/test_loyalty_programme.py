@@ -105,7 +105,7 @@ def test_the_figures_are_those_of_the_batches(desk: Desk, manager: Browser, offi
     assert plain.remaining == 50 + 45_000 + 100
     assert shown["Members"] == ["4", "3 active, 1 suspended, 1 closed besides"]
     assert shown["Points outstanding"][0] == f"{plain.remaining:,}"
-    assert shown["Worth as services"] == [f"{plain.remaining:,}.00 USD", "a point pays one unit"]
+    assert shown["Worth as services, USD"] == [f"{plain.remaining:,}.00", "a point pays one unit"]
     assert shown["Expire within 30 days"][0] == f"{plain.soon:,}"
     assert plain.soon == 100
     assert shown["Breakage"][0] == f"{100 * plain.expired / plain.kept:.2f} %"
@@ -114,7 +114,7 @@ def test_the_figures_are_those_of_the_batches(desk: Desk, manager: Browser, offi
 
 def test_what_points_come_to_as_money(desk: Desk, manager: Browser, office: Office) -> None:
     manager.post("/loyalty/settings", SETTINGS)
-    note = figures(manager.page("/loyalty"))["Worth as services"][1]
+    note = figures(manager.page("/loyalty"))["Worth as services, USD"][1]
     assert note == "a point pays one unit; as money 677.25"
 
 

@@ -40,7 +40,7 @@ def test_balance_tier_and_what_expires_stand_on_the_page(member: Club) -> None:
     text = member.by().page(member.page).text
     # 800 + 25,000 − 980 for the service, and 34 for the last payment at the tier's rate.
     assert "Points 24,854 24,854 usable today" in text
-    assert "Lapse within 30 days 0 of 24,854" in text
+    assert "Expire within 30 days 0 of 24,854" in text
     assert "Next to expire" in text
     assert "Silver · 2 % off services" in text
     assert "Paid 22,830.00" in text
@@ -62,7 +62,7 @@ def test_what_lapses_soon_is_told_apart(club: Club) -> None:
     club.load(100, "a", days=340)
     club.load(50, "b")
     text = club.by().page(club.page).text
-    assert "Lapse within 30 days 100 of 150" in text
+    assert "Expire within 30 days 100 of 150" in text
     assert "in 25 days" in text
     with clock.frozen(AT + dt.timedelta(days=26)):
         later = club.by(Role.MANAGER).page(club.page).text
