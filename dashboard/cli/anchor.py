@@ -16,7 +16,7 @@ def command() -> None:
             db.reading, db.transact, key=keys.anchor_key(), folder=folder, now=clock.now()
         )
     click.echo(
-        f"Anchor {anchor.id} holds {anchor.entries:,} entries of {anchor.balances:,} balances,"
+        f"Anchor {anchor.id} holds {anchor.entries:,} entries of {anchor.balances:,} journals,"
         f" {anchor.heads:,} of them moved since the one before. File: {folder / anchor.file_name}"
     )
     if settings().anchor_dir is None:

@@ -79,7 +79,12 @@ def _conclude(head: dict[str, Any]) -> Proof:
     for finding in proof.findings:
         click.echo(f"{finding.check}: {finding.message}")
     outcome = "nothing differs" if proof.ok else "see above for what differs"
-    click.echo(f"{proof.entries:,} entries and {proof.balances:,} balances proved: {outcome}.")
+    covered = proof.covered
+    click.echo(f"{covered.entries:,} entries and {covered.balances:,} balances proved: {outcome}.")
+    if covered.loyalty_wallets:
+        click.echo(
+            f"Points: {covered.points_entries:,} entries, {covered.loyalty_wallets:,} loyalty wallets."
+        )
     click.echo("Everybody signs in anew.")
     return proof
 

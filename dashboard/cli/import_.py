@@ -6,14 +6,14 @@ from pathlib import Path
 import click
 
 from dashboard import clock, database, db
-from dashboard.cli import import_fx, import_legacy, import_progress
+from dashboard.cli import import_coupons, import_fx, import_legacy, import_loyalty, import_progress
 from dashboard.services.imports import entries as imports
 from dashboard.services.imports import mapping as mappings
 
 
 @click.group()
 def command() -> None:
-    """Bring in journals (docs/import.md), old wallets (docs/moving-in.md) and rates from elsewhere."""
+    """Bring in journals (docs/import.md), old wallets and loyalty (docs/moving-in.md), and rates."""
 
 
 @command.command()
@@ -48,3 +48,5 @@ def entries(file: Path, mapping_file: Path, operator: str, dry_run: bool, as_jso
 
 command.add_command(import_legacy.command)
 command.add_command(import_fx.command)
+command.add_command(import_loyalty.command)
+command.add_command(import_coupons.command)

@@ -29,7 +29,7 @@ def command(
             undone = _undo(folder, operator, dry_run=dry_run)
         except legacy_undo.Touched as error:
             if as_json:
-                _tell_touched(error)
+                tell_touched(error)
             raise
         _echo(undone, as_json=as_json)
         return
@@ -60,7 +60,8 @@ def _undo(folder: Path, operator: str, *, dry_run: bool) -> Undone:
     return undone
 
 
-def _tell_touched(error: legacy_undo.Touched) -> None:
+def tell_touched(error: legacy_undo.Touched) -> None:
+    """Which players have been touched since, for machines."""
     touched = [
         {"player_id": one.player_id, "account": one.external_id, "what": list(one.what)}
         for one in error.players

@@ -41,8 +41,13 @@ def _as_text(proof: Proof) -> str:
         named = f" (player {finding.external_id})" if finding.external_id else ""
         lines.append(f"{finding.check}: {finding.message}{named}")
         lines += [f"    hence: {message}" for message in finding.consequences]
+    covered = proof.covered
+    if covered.loyalty_wallets:
+        lines.append(
+            f"Points: {covered.points_entries:,} entries and {covered.loyalty_wallets:,} loyalty wallets."
+        )
     lines.append(
-        f"{proof.entries:,} entries, {proof.balances:,} balances and {proof.anchors:,} anchors"
+        f"{covered.entries:,} entries, {covered.balances:,} balances and {proof.anchors:,} anchors"
         f" in {proof.seconds:.2f} s: {proof.entries_per_second:,} entries a second."
     )
     totals = ", ".join(f"{check} {total:,}" for check, total in proof.totals.items())

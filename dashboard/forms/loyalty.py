@@ -14,7 +14,7 @@ from wtforms.widgets import TextInput
 from dashboard import money
 from dashboard.forms.base import AmountField, DeskForm, HiddenKey
 from dashboard.forms.filters import DayField, FilterForm, choice, choices
-from dashboard.models.loyalty import PointsKind
+from dashboard.models.points import PointsKind
 
 MODES = ("cash", "card", "bank_transfer", "mobile", "other")
 """How payments are made at the desk."""
@@ -246,11 +246,14 @@ class TierForm(ActForm):
             raise ValidationError("Choose one of the tiers.")
 
     def validate_valid_until(self, field: Any) -> None:
-        """With a tier, and with nothing else."""
-        if self.chosen and not field.data:
-            raise ValidationError("Enter the last day of the tier.")
-        if not self.chosen and field.data:
+        """Of a tier."""
+        if self.chosen is None and field.data:
             raise ValidationError("Without a tier there is no last day: leave it out.")
+
+    @property
+    def is_ready(self) -> bool:
+        """Once something was chosen, be it none."""
+        return bool(self.tier_id.raw_data)
 
     @property
     def chosen(self) -> int | None:

@@ -8,7 +8,7 @@ from wtforms.validators import Length
 
 from dashboard.forms.filters import FilterForm, choice, choices
 from dashboard.models.loyalty import LoyaltyStatus
-from dashboard.queries.loyalty_lists import WINDOWS, MemberFilter, Order
+from dashboard.queries.loyalty_lists import SOON, WINDOWS, MemberFilter, Order
 from dashboard.services.loyalty_tiers import Tier
 
 _NO_TIER = "none"
@@ -38,7 +38,7 @@ class MemberFilterForm(FilterForm):
         "Points expire",
         choices=[
             choice("", "At any time"),
-            *(choice(str(each), f"Within {_ahead(each)}") for each in WINDOWS),
+            *(choice(str(each), f"Within {_ahead(each)}") for each in SOON),
         ],
         validate_choice=False,
     )

@@ -127,7 +127,7 @@ class ProgrammeForm(DeskForm):
         ],
         render_kw=_NUMERIC,
     )
-    conversion_amount = AmountField("become")
+    conversion_amount = AmountField("Become")
     refund_policy = RadioField(
         "Points of a cancelled service whose batch has expired",
         choices=[
@@ -165,18 +165,6 @@ class ProgrammeForm(DeskForm):
     def __init__(self, *args: Any, currency: str, **given: Any) -> None:
         self.currency = currency
         super().__init__(*args, **given)
-
-    def validate_conversion_points(self, field: Any) -> None:
-        """Both of the rate, or none."""
-        if field.data is None and self.conversion_amount.raw_data and self.conversion_amount.raw_data[0]:
-            raise ValidationError("Enter how many points, or empty the amount.")
-
-    def validate_conversion_amount(self, field: Any) -> None:
-        """Both of the rate, or none."""
-        if field.data is None and self.conversion_points.data is not None:
-            raise ValidationError("Enter what they become, or empty the points.")
-        if field.data is not None and field.data <= 0:
-            raise ValidationError("Enter an amount above zero.")
 
     def settings(self) -> Settings:
         """What was typed. Call it after `validate`."""

@@ -23,7 +23,7 @@ NOTICE_EVERY_SECONDS = 3600.0
 BATCH = 1_000
 """So many batches of points lapse in a transaction; an act of one of their members waits for it."""
 REVIEWED_AT_ONCE = 50
-NOTICED_AT_ONCE = 5_000
+NOTICED_AT_ONCE = 1_000
 
 _log = logging.getLogger(__name__)
 

@@ -47,19 +47,14 @@ from dashboard.models.login import (
 )
 from dashboard.models.loyalty import (
     LoyaltyCard,
-    LoyaltyEntry,
-    LoyaltyMonth,
     LoyaltyNotice,
     LoyaltyProgramme,
     LoyaltyTier,
     LoyaltyWallet,
-    OutgoingEvent,
-    PointsAllocation,
-    PointsBatch,
-    PointsRequest,
     TierHistory,
 )
 from dashboard.models.operator import Operator
+from dashboard.models.outgoing_event import OutgoingEvent
 from dashboard.models.partner import Partner, PartnerContract, PartnerMinimum, PartnerStatusChange, Referral
 from dashboard.models.partner_money import (
     PartnerAccount,
@@ -73,6 +68,7 @@ from dashboard.models.partner_money import (
 )
 from dashboard.models.player import Player, PlayerHandle, PlayerNote
 from dashboard.models.report import ReportPart, ReportRun, ReportSchedule, SavedReport
+from dashboard.models.points import LoyaltyEntry, LoyaltyMonth, PointsAllocation, PointsBatch, PointsRequest
 from dashboard.models.round_request import RoundRequest
 from dashboard.models.vip import VipLevel, VipLevelChange, VipRule, VipRuleVersion
 from dashboard.models.wallet import Balance, Refusal, Wallet, WalletEntry

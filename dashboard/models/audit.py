@@ -49,9 +49,9 @@ class Anchor(Base):
     """1, 2, 3 … without a gap."""
     taken_at: Mapped[Instant]
     balances: Mapped[int]
-    """How many balances had entries then."""
+    """How many journals had entries then: balances, and members' points."""
     entries: Mapped[int]
-    """How many entries they had together."""
+    """How many entries these had together."""
     heads: Mapped[int]
     """How many of them had moved since the anchor before."""
     root: Mapped[Digest]
@@ -70,6 +70,7 @@ class AnchorHead(Base):
 
     player_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     currency: Mapped[str] = mapped_column(primary_key=True)
+    """Or `points`, for the journal of a member's points."""
     version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     anchor_id: Mapped[int] = mapped_column(ForeignKey("anchors.id"))
     head: Mapped[Digest]
@@ -91,6 +92,8 @@ class Verification(Base):
     ok: Mapped[bool]
     entries: Mapped[int]
     balances: Mapped[int]
+    points_entries: Mapped[int] = mapped_column(server_default=text("0"))
+    loyalty_wallets: Mapped[int] = mapped_column(server_default=text("0"))
     anchors: Mapped[int]
     findings: Mapped[str]
     """JSON text: a list of what differs, empty when nothing does."""

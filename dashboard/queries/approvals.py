@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, aliased
 from dashboard.errors import NotFound
 from dashboard.models import Balance, ChangeRequest, Login, Player, RoundRequest
 from dashboard.models.change_request import RequestKind, RequestState
+from dashboard.models.points import PointsRequest
 from dashboard.queries import paging
 from dashboard.queries.paging import Page, Place
 from dashboard.services.bonus_terms import Plan
@@ -165,7 +166,7 @@ def count_to_decide(
 ) -> int:
     """How many wait for the decision of this person, that is of somebody else; at most that many.
 
-    Of changes and of rounds.
+    Of changes, of rounds and of points.
     """
     waiting = [
         select(table.id)
@@ -177,7 +178,7 @@ def count_to_decide(
         )
         .limit(at_most)
         .subquery()
-        for table in (ChangeRequest, RoundRequest)
+        for table in (ChangeRequest, RoundRequest, PointsRequest)
     ]
     counts = [select(func.count()).select_from(each).scalar_subquery() for each in waiting]
     return min(sum(session.execute(select(*counts)).one()), at_most)

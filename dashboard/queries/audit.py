@@ -31,6 +31,8 @@ class LastVerification:
     ok: bool
     entries: int
     balances: int
+    points_entries: int
+    loyalty_wallets: int
     anchors: int
     findings: list[Mapping[str, Any]]
     """What this operator may read of what differs: its own, and what is nobody's."""
@@ -122,6 +124,8 @@ def find_last_verification(session: Session, *, operator_id: int) -> LastVerific
         ok=row.ok,
         entries=row.entries,
         balances=row.balances,
+        points_entries=row.points_entries,
+        loyalty_wallets=row.loyalty_wallets,
         anchors=row.anchors,
         findings=ours,
         findings_elsewhere=len(findings) - len(ours),

@@ -2,15 +2,17 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from fractions import Fraction
 
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from dashboard import money
 from dashboard.errors import NotFound
+from dashboard.models import LoyaltyTier, LoyaltyWallet
 from dashboard.models.loyalty import LoyaltyStatus
+from dashboard.queries.paging import Listing
 from dashboard.services import loyalty_programmes
 from dashboard.services.loyalty_tiers import Tier
 
@@ -117,15 +119,23 @@ def count_members(session: Session, *, operator_id: int) -> Members:
 
 def rows_of(tiers: Sequence[Tier], members: Members, currency: str) -> list[TierRow]:
     """The tiers as pages show them. Pure."""
-    return [
-        TierRow(
-            tier,
-            members.by_tier.get(tier.id, 0),
-            loyalty_programmes.percent(tier, currency),
-            tier.gain(currency),
+    return [_tier_row(tier, members.by_tier.get(tier.id, 0), currency) for tier in tiers]
+
+
+def all_tiers(*, operator_id: int, currency: str) -> Listing[TierRow]:
+    """The tiers for a file."""
+    columns = [getattr(LoyaltyTier, field.name) for field in fields(Tier)]
+    members = (
+        select(func.count()).where(
+            LoyaltyWallet.operator_id == operator_id, LoyaltyWallet.tier_id == LoyaltyTier.id
         )
-        for tier in tiers
-    ]
+    ).scalar_subquery()
+    statement = (
+        select(*columns, members)
+        .where(LoyaltyTier.operator_id == operator_id)
+        .order_by(LoyaltyTier.minimum_payment, LoyaltyTier.id)
+    )
+    return Listing(statement, lambda row: _tier_row(Tier(*row[:-1]), row[-1], currency))
 
 
 def list_months(session: Session, *, operator_id: int) -> list[MonthRow]:
@@ -164,6 +174,10 @@ def decimals(number: Fraction, places: int) -> str:
     sign = "\u2212" if scaled < 0 else ""
     whole, rest = divmod(abs(scaled), 10**places)
     return f"{sign}{whole:,}.{rest:0{places}d}"
+
+
+def _tier_row(tier: Tier, members: int, currency: str) -> TierRow:
+    return TierRow(tier, members, loyalty_programmes.percent(tier, currency), tier.gain(currency))
 
 
 _PROGRAMME = text("""

@@ -29,6 +29,8 @@ COUNT_MAX = 10_000
 """Counting stops here: more are shown as 10,000+."""
 WINDOWS = (1, 7, 30, 90)
 """Days ahead for which expiries can be asked."""
+SOON = WINDOWS[:-1]
+"""The same for members with such points: within the widest one, most members have some."""
 _NEVER = dt.date(9999, 12, 31)
 """Stands for the end of a tier where there is none."""
 _POINTS = cast(func.sum(PointsBatch.remaining), BigInteger)

@@ -188,6 +188,8 @@ class EntryRow:
     tier_id: int | None
     tier: str | None
     """Its name."""
+    expires_on: dt.date | None
+    """The last day of what it gave: of its points, or of the tier."""
     reverses: int | None
     reverses_kind: str | None
     currency: str | None
@@ -407,8 +409,8 @@ _ALL = text(f"""
 _MADE = text(f"{_BATCH} AND b.sequence = :s ORDER BY b.number")
 _ROW = """
 SELECT e.sequence, e.kind, e.base_points, e.bonus_points, e.balance_after, e.invoice, e.payment,
-       e.payment_mode, e.payment_amount, e.price, e.discount_bp, e.tier_id, t.name AS tier, e.reverses,
-       x.kind AS reverses_kind, e.currency, e.wallet_sequence, e.notes,
+       e.payment_mode, e.payment_amount, e.price, e.discount_bp, e.tier_id, t.name AS tier, e.expires_on,
+       e.reverses, x.kind AS reverses_kind, e.currency, e.wallet_sequence, e.notes,
        CASE e.performed_by WHEN 'system' THEN 'System' ELSE coalesce(l.name, e.performed_by) END AS by,
        e.created_at, encode(e.hash, 'hex') AS hash, g.points AS given_back, g.amount AS amount_back
 FROM loyalty_entries e
@@ -417,7 +419,8 @@ LEFT JOIN loyalty_entries x ON x.player_id = e.player_id AND x.sequence = e.reve
 LEFT JOIN logins l ON l.id = CASE WHEN e.performed_by LIKE 'staff:%'
                                   THEN CAST(substr(e.performed_by, 7) AS bigint) END
 CROSS JOIN LATERAL (
-  SELECT coalesce(sum(abs(r.points)), 0) AS points, coalesce(sum(r.payment_amount), 0) AS amount
+  SELECT CAST(coalesce(sum(abs(r.points)), 0) AS bigint) AS points,
+         CAST(coalesce(sum(r.payment_amount), 0) AS bigint) AS amount
   FROM loyalty_entries r WHERE r.player_id = e.player_id AND r.reverses = e.sequence
 ) AS g
 WHERE e.player_id = :p

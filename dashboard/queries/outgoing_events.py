@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dashboard.models import Operator
-from dashboard.models.loyalty import OutgoingEvent
+from dashboard.models.outgoing_event import OutgoingEvent
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from dashboard.db import is_lock_held
 from dashboard.errors import Conflict, PurserError
 from dashboard.services import chain, wording
 from dashboard.services.findings import CAP, Check, Found
+from dashboard.services.points_wording import POINTS
 
 FORMAT = "purser.anchor.1"
 _PREFIX = "anchor-"
@@ -38,10 +39,16 @@ _PATIENCE = text("SELECT set_config('statement_timeout', '0', true)")
 _ANNOUNCE = text("LOCK TABLE anchors IN ROW EXCLUSIVE MODE NOWAIT")
 _HOLD_OFF = text("LOCK TABLE anchors IN SHARE ROW EXCLUSIVE MODE")
 
-_MOVED = """
-FROM balances b
+# Every journal that has entries: of money by its currency, of points by that word in its place.
+_JOURNALS = f"""(
+  SELECT player_id, currency, version, head FROM balances WHERE version > 0
+  UNION ALL
+  SELECT player_id, '{POINTS}', version, head FROM loyalty_wallets WHERE version > 0
+)"""
+_MOVED = f"""
+FROM {_JOURNALS} AS b
 LEFT JOIN anchor_heads h ON h.player_id = b.player_id AND h.currency = b.currency AND h.version = b.version
-WHERE b.version > 0 AND h.version IS NULL
+WHERE h.version IS NULL
 """
 _LEAF = (
     "int8send({0}.player_id) || int4send(octet_length({0}.currency)) || convert_to({0}.currency, 'UTF8')"
@@ -52,10 +59,11 @@ _LEAVES = (
     " ORDER BY {0}.player_id, {0}.currency COLLATE \"C\"), ''::bytea)"
 )
 _SUMMARY = text(f"""
-SELECT (SELECT count(*) FROM balances WHERE version > 0) AS balances,
-       (SELECT coalesce(sum(version), 0)::bigint FROM balances) AS entries,
-       count(*) AS heads, sha256(:root_before || {_LEAVES.format("b")}) AS root
-{_MOVED}
+SELECT j.balances, j.entries, count(b.version) AS heads,
+       sha256(:root_before || {_LEAVES.format("b")}) AS root
+FROM (SELECT count(*) AS balances, coalesce(sum(version), 0)::bigint AS entries FROM {_JOURNALS} AS a) AS j
+LEFT JOIN (SELECT b.* {_MOVED}) AS b ON true
+GROUP BY j.balances, j.entries
 """)
 _KEEP_HEADS = text(f"""
 INSERT INTO anchor_heads (player_id, currency, version, anchor_id, head)
@@ -74,19 +82,22 @@ LEFT JOIN anchor_heads h ON h.anchor_id = a.id
 GROUP BY a.id, p.root
 """)
 # Where a journal has lost several anchored heads, the first of them tells it all.
-_HEADS_DIFFERING = text("""
+_HEADS_DIFFERING = text(f"""
 WITH differing AS (
   SELECT DISTINCT ON (h.player_id, h.currency) h.player_id, h.currency, h.version, h.anchor_id,
-         e.hash IS NULL AS missing
+         coalesce(e.hash, p.hash) IS NULL AS missing
   FROM anchor_heads h
   LEFT JOIN wallet_entries e
     ON e.player_id = h.player_id AND e.currency = h.currency AND e.sequence = h.version
-  WHERE e.hash IS DISTINCT FROM h.head
+  LEFT JOIN loyalty_entries p
+    ON h.currency = '{POINTS}' AND p.player_id = h.player_id AND p.sequence = h.version
+  WHERE coalesce(e.hash, p.hash) IS DISTINCT FROM h.head
   ORDER BY h.player_id, h.currency, h.version
 )
 SELECT d.*, count(*) OVER () AS total,
        (SELECT count(*) FROM wallet_entries e WHERE (e.player_id, e.currency) = (d.player_id, d.currency))
-         AS entries
+       + (SELECT count(*) FROM loyalty_entries p
+          WHERE p.player_id = d.player_id AND d.currency = '{POINTS}') AS entries
 FROM differing d ORDER BY d.player_id, d.currency LIMIT :cap
 """)
 
@@ -155,7 +166,7 @@ def seal(
 
 
 def leaf(player_id: int, currency: str, version: int, head: bytes) -> bytes:
-    """One chain's head as the root covers it; the SQL of `take` says the same."""
+    """One chain's head as the root covers it, POINTS in the place of a currency; as the SQL of `take`."""
     encoded = currency.encode()
     return struct.pack(">qi", player_id, len(encoded)) + encoded + struct.pack(">q", version) + head
 

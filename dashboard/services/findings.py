@@ -2,9 +2,12 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Row
 
 CAP = 20
 """So many findings of each check are told one by one; the rest is counted."""
@@ -36,6 +39,14 @@ class Check(StrEnum):
     STATEMENT_LINE = "statement_line"
     STATEMENT = "statement"
     STATEMENT_PAID = "statement_paid"
+    POINTS_ENTRY = "points_entry"
+    POINTS_TAKEN = "points_taken"
+    POINTS_REFUND = "points_refund"
+    POINTS_BATCH = "points_batch"
+    POINTS_MONTH = "points_month"
+    TIER = "tier"
+    CONVERSION = "conversion"
+    POINTS_REQUEST = "points_request"
     TRIAL_BALANCE = "trial_balance"
     ANCHOR = "anchor"
 
@@ -73,6 +84,10 @@ class Finding:
         }
 
 
+Words = Mapping[Check, Callable[[Row[Any]], Finding]]
+"""What a row says that differs, by the check that it fails."""
+
+
 class Found:
     """What the checks have found so far: all of it counted, the first of each check kept."""
 
@@ -93,9 +108,28 @@ class Found:
         for check, total in totals.items():
             self.totals[check] += total
 
+    def take(self, rows: Sequence[Row[Any]], words: Words) -> None:
+        """Put into words what a statement returned: rows with `failed`, and the `total` of their check.
+
+        The total counts also what the statement has cut off.
+        """
+        totals = {Check(row.failed): int(row.total) for row in rows}
+        self.merge([words[Check(row.failed)](row) for row in rows], totals)
+
     def first(self) -> list[Finding]:
         """The first CAP of each check, by player, currency and sequence."""
         return [finding for kept in self._kept.values() for finding in sorted(kept, key=_place)[:CAP]]
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """How much there is that a proof went over."""
+
+    entries: int
+    """Of money."""
+    balances: int
+    points_entries: int
+    loyalty_wallets: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +138,7 @@ class Proof:
 
     started_at: dt.datetime
     seconds: float
-    entries: int
-    balances: int
+    covered: Covered
     anchors: int
     findings: tuple[Finding, ...]
     """Causes first, with their consequences; at most about CAP of each check."""
@@ -120,14 +153,14 @@ class Proof:
     @property
     def entries_per_second(self) -> int:
         """How fast it went, everything included."""
-        return round(self.entries / self.seconds) if self.seconds else 0
+        entries = self.covered.entries + self.covered.points_entries
+        return round(entries / self.seconds) if self.seconds else 0
 
     def as_json(self) -> dict[str, object]:
         """The outcome for machines."""
         return {
             "ok": self.ok,
-            "entries": self.entries,
-            "balances": self.balances,
+            **asdict(self.covered),
             "anchors": self.anchors,
             "seconds": round(self.seconds, 3),
             "entries_per_second": self.entries_per_second,

@@ -14,8 +14,8 @@ from typing import Any, cast
 from sqlalchemy import Row, TextClause, text
 from sqlalchemy.orm import Session
 
-from dashboard.services import anchors, chain, partner_replay, play_replay, wording
-from dashboard.services.findings import LIFETIME, Found
+from dashboard.services import anchors, chain, partner_replay, play_replay, points_check, wording
+from dashboard.services.findings import LIFETIME, Covered, Found
 
 _CHUNK = 2000
 
@@ -42,8 +42,8 @@ ORDER BY anchor_id, player_id, currency COLLATE "C"
 _ROOTS = text("SELECT id, root FROM anchors ORDER BY id")
 
 
-def check(session: Session, found: Found) -> tuple[int, int]:
-    """All checks but the anchors'; how many entries and balances there are."""
+def check(session: Session, found: Found) -> Covered:
+    """All checks but the anchors'; what there is."""
     # All in memory, some hundred bytes each; the entries, of which there are many more, pass by.
     stored = {(row.player_id, row.currency): row for row in session.execute(_BALANCES)}
     balances = len(stored)
@@ -71,11 +71,12 @@ def check(session: Session, found: Found) -> tuple[int, int]:
     requests.tell_missing(found)
     play_replay.check(session, found)
     partner_replay.check(session, found)
+    of_points = points_check.check(session, found)
     for operator_id, currency in sorted(held.keys() | moved.keys()):
         whose = operator_id, currency
         if held[whose] != moved[whose]:
             found.add(wording.trial_balance(operator_id, currency, held[whose], moved[whose]))
-    return entries, balances
+    return Covered(entries, balances, *of_points)
 
 
 def roots(session: Session) -> dict[int, tuple[int, bytes]]:

@@ -13,8 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from dashboard.errors import Conflict, NotFound, Rejected
-from dashboard.services import loyalty_tiers, points_standing, staff_log
-from dashboard.services import points as acts
+from dashboard.services import loyalty_tiers, points_reckoning, points_standing, staff_log
 from dashboard.services.actors import Actor
 from dashboard.services.points_standing import Member
 
@@ -32,7 +31,7 @@ def issue(session: Session, *, player_id: int, number: str | None, actor: Actor,
     card).
     """
     member = points_standing.lock(session, player_id=player_id, actor=actor, now=now)
-    acts.refuse_closed(member)
+    points_reckoning.refuse_closed(member)
     number = new_number() if number is None else number.strip()
     if not _NUMBER.fullmatch(number):
         raise Rejected("A number has 4 to 40 letters, digits and hyphens.", field="number")

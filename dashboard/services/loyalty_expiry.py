@@ -13,8 +13,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from dashboard import clock
-from dashboard.models.loyalty import PointsKind
-from dashboard.services import points, points_journal, points_standing
+from dashboard.models.points import PointsKind
+from dashboard.services import points, points_journal, points_reckoning, points_standing
 from dashboard.services.actors import SYSTEM
 from dashboard.services.points_journal import Moving, Posting
 
@@ -125,7 +125,7 @@ SELECT {
             "kind": f"'{PointsKind.EXPIRE}'",
             "base_points": "due.bonus_points - due.points",
             "bonus_points": "-due.bonus_points",
-            "notes": f"CASE WHEN length({_NAMED}) <= {points.REASON_MAX} THEN {_NAMED}"
+            "notes": f"CASE WHEN length({_NAMED}) <= {points_reckoning.REASON_MAX} THEN {_NAMED}"
             " ELSE format('Not used in time: %s batches', due.batches) END",
             "performed_by": f"'{SYSTEM.reference}'",
             "idempotency_key": _KEY,

@@ -13,7 +13,7 @@ from dashboard import money
 from dashboard.errors import Conflict, NotFound, Rejected
 from dashboard.models import LoyaltyProgramme, LoyaltyTier
 from dashboard.models.loyalty import RefundPolicy, TierChange, TierLoss
-from dashboard.services import loyalty_tiers, member_tiers, points_standing, staff_log
+from dashboard.services import loyalty_tiers, member_tiers, points_reckoning, points_standing, staff_log
 from dashboard.services import points as acts
 from dashboard.services.actors import Actor
 from dashboard.services.loyalty_tiers import Tier
@@ -137,8 +137,8 @@ def assign_tier(
     member = points_standing.lock(
         session, player_id=player_id, actor=actor, now=now, enrol=tier_id is not None
     )
-    acts.refuse_closed(member)
-    reason = acts.reasoned(reason)
+    points_reckoning.refuse_closed(member)
+    reason = points_reckoning.reasoned(reason)
     before, member = acts.settle_day(session, member, now)
     tier = next((tier for tier in member.tiers if tier.id == tier_id), None)
     if tier_id is not None and tier is None:

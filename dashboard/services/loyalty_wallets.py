@@ -11,12 +11,14 @@ from sqlalchemy.orm import Session
 
 from dashboard import money
 from dashboard.errors import Conflict
-from dashboard.models.loyalty import LoyaltyStatus, PointsKind, TierChange
-from dashboard.services import member_tiers, points_journal, points_standing, staff_log
+from dashboard.models.loyalty import LoyaltyStatus, TierChange
+from dashboard.models.points import PointsKind
+from dashboard.services import member_tiers, points_journal, points_reckoning, points_standing, staff_log
 from dashboard.services import points as acts
 from dashboard.services.actors import Actor
-from dashboard.services.points import Asked, Done, Part
+from dashboard.services.points import Done
 from dashboard.services.points_journal import Moving
+from dashboard.services.points_reckoning import Asked, Part
 from dashboard.services.points_standing import Member
 
 
@@ -37,7 +39,7 @@ class Closed:
 def suspend(session: Session, *, player_id: int, reason: str, actor: Actor, now: dt.datetime) -> None:
     """Let no points be used until they may again. Raises NotFound, Rejected; Conflict unless it is active."""
     member = points_standing.lock(session, player_id=player_id, actor=actor, now=now)
-    reason = acts.reasoned(reason)
+    reason = points_reckoning.reasoned(reason)
     if member.status != LoyaltyStatus.ACTIVE:
         raise Conflict(f"The loyalty wallet is {member.status}.")
     _set(session, member, LoyaltyStatus.SUSPENDED, reason=reason, actor=actor, now=now)
@@ -46,7 +48,7 @@ def suspend(session: Session, *, player_id: int, reason: str, actor: Actor, now:
 def resume(session: Session, *, player_id: int, reason: str, actor: Actor, now: dt.datetime) -> None:
     """Let points be used again. Raises NotFound, Rejected; Conflict unless it is suspended."""
     member = points_standing.lock(session, player_id=player_id, actor=actor, now=now)
-    reason = acts.reasoned(reason)
+    reason = points_reckoning.reasoned(reason)
     if member.status != LoyaltyStatus.SUSPENDED:
         raise Conflict(f"The loyalty wallet is {member.status}.")
     _set(session, member, LoyaltyStatus.ACTIVE, reason=reason, actor=actor, now=now)
@@ -67,10 +69,10 @@ def close(
     is closed already.
     """
     member = points_standing.lock(session, player_id=player_id, actor=actor, now=now)
-    fingerprint = acts.fingerprint_of("refund_wallet", player_id, reason)
+    fingerprint = points_reckoning.fingerprint_of("refund_wallet", player_id, reason)
     if known := acts.recall(session, member, idempotency_key, fingerprint):
         return _closed(known)
-    reason = acts.reasoned(reason)
+    reason = points_reckoning.reasoned(reason)
     if member.status == LoyaltyStatus.CLOSED:
         raise Conflict("The loyalty wallet is closed.")
     entries, member = acts.settle_day(session, member, now)
@@ -165,7 +167,7 @@ def _pay_back(session: Session, member: Member, asked: Asked) -> Done | None:
             )
         )
     paid_for = session.execute(_PAID_FOR, {"p": member.player_id}).all()
-    posting = acts.posting_of(
+    posting = points_reckoning.posting_of(
         member,
         PointsKind.REFUND_WALLET,
         parts,

@@ -2,13 +2,14 @@
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from dashboard import clock
-from dashboard.models.loyalty import PointsKind, TierChange, TierLoss
+from dashboard.models.loyalty import TierChange, TierLoss
+from dashboard.models.points import PointsKind
 from dashboard.services import loyalty_tiers, points_journal, points_standing
 from dashboard.services.actors import SYSTEM, Actor
 from dashboard.services.loyalty_tiers import Tier
@@ -36,7 +37,7 @@ def reach(
     step = reaching(member, tier, because.sequence)
     return move(
         session,
-        member,
+        replace(member, version=because.sequence),
         step.tier,
         change=step.change,
         valid_until=step.valid_until,
@@ -144,7 +145,7 @@ def posting_of(
     now: dt.datetime,
 ) -> Posting:
     """The entry of a change of tier. Pure."""
-    key = f"tier:{member.player_id}:{now.isoformat()}:{change}:{valid_until}"
+    key = f"tier:{member.version}:{change}:{valid_until}"
     return Posting(
         player_id=member.player_id,
         kind=PointsKind.TRANSFER_TIER,

@@ -5,19 +5,22 @@ else undoes one.
 """
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy.orm import Session
 
 from dashboard import money
 from dashboard.errors import Rejected
-from dashboard.models.loyalty import PointsKind
+from dashboard.models.points import PointsKind
 from dashboard.models.wallet import ChangeType
-from dashboard.services import balances, points_journal, points_refunds, points_standing
+from dashboard.services import balances, points_journal, points_reckoning, points_refunds, points_standing
 from dashboard.services import points as acts
 from dashboard.services.actors import Actor
 from dashboard.services.changes import BalanceChange, Request
-from dashboard.services.points import Asked, Done
+from dashboard.services.points import Done
+from dashboard.services.points_journal import Posting
+from dashboard.services.points_reckoning import Asked, Part
 from dashboard.services.points_standing import Member
 
 
@@ -45,26 +48,17 @@ def convert(
     (not active, no rate, no multiple, too few points), ChangeRefused as the balance's rules say, KeyReused.
     """
     member = points_standing.lock(session, player_id=player_id, actor=actor, now=now)
-    fingerprint = acts.fingerprint_of("convert", player_id, points, reason)
+    fingerprint = points_reckoning.fingerprint_of("convert", player_id, points, reason)
     asked = Asked(notes=reason.strip(), actor=actor, key=idempotency_key, fingerprint=fingerprint, now=now)
     if known := acts.recall(session, member, idempotency_key, fingerprint):
         return Converted(known, _credit(session, member, -known.entry.points, _amount(known), asked))
-    acts.refuse_inactive(member)
-    acts.reasoned(reason)
+    points_reckoning.refuse_inactive(member)
+    points_reckoning.reasoned(reason)
     amount = worth(member, points)
     before, member = acts.settle_day(session, member, now)
-    moving, parts = acts.take(member, points, "redeemed")
+    moving, parts = points_reckoning.take(member, points, "redeemed")
     change = _credit(session, member, points, amount, asked)
-    posting = acts.posting_of(
-        member,
-        PointsKind.CONVERT,
-        parts,
-        **asked,
-        redeemed=points,
-        payment_amount=amount,
-        currency=member.programme.currency,
-        wallet_sequence=change.entry.sequence,
-    )
+    posting = posting_of(member, parts, asked, wallet_sequence=change.entry.sequence)
     (entry,) = points_journal.append(session, [posting], moving=moving)
     return Converted(Done(entry, parts=parts, also=before, tier=member.tier), change)
 
@@ -86,12 +80,12 @@ def undo(
     KeyReused.
     """
     member = points_standing.lock(session, player_id=player_id, actor=actor, now=now)
-    fingerprint = acts.fingerprint_of("undo_conversion", player_id, sequence, reason)
+    fingerprint = points_reckoning.fingerprint_of("undo_conversion", player_id, sequence, reason)
     asked = Asked(notes=reason.strip(), actor=actor, key=idempotency_key, fingerprint=fingerprint, now=now)
     if known := acts.recall(session, member, idempotency_key, fingerprint):
         return Converted(known, _take_back(session, member, sequence, known.entry.sequence, asked))
-    acts.refuse_closed(member)
-    acts.reasoned(reason)
+    points_reckoning.refuse_closed(member)
+    points_reckoning.reasoned(reason)
     original = points_refunds.original_of(session, member, sequence)
     if original.kind != PointsKind.CONVERT:
         raise Rejected("This entry is no conversion.")
@@ -103,6 +97,21 @@ def undo(
     original = points_refunds.original_of(session, member, sequence)
     done = points_refunds.give_back(session, member, original, original.points, asked)
     return Converted(replace(done, also=(*before, *done.also)), change)
+
+
+def posting_of(member: Member, parts: Sequence[Part], asked: Asked, *, wallet_sequence: int) -> Posting:
+    """The entry of a conversion of the points in `parts`, which that entry of the wallet credits. Pure."""
+    points = sum(part.points for part in parts)
+    return points_reckoning.posting_of(
+        member,
+        PointsKind.CONVERT,
+        parts,
+        **asked,
+        redeemed=points,
+        payment_amount=worth(member, points),
+        currency=member.programme.currency,
+        wallet_sequence=wallet_sequence,
+    )
 
 
 def worth(member: Member, points: int) -> int:

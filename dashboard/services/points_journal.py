@@ -174,6 +174,9 @@ def statement(posting: str, making: str, moving: str, result: str) -> TextClause
 
     Their columns are named as the fields of Posting, Making and Moving. `result` is the last SELECT: over
     `written`, the entries.
+
+    Months are locked in their order, and none that stays as it was: members of one slot would else wait for
+    each other crosswise.
     """
     return text(f"""
 WITH posting AS ({posting}), making AS ({making}), moving AS ({moving}),
@@ -213,23 +216,28 @@ moved AS (
   SELECT m.player_id, d.sequence, m.number, m.place, m.base_points, m.bonus_points, m.prolonged_to
   FROM moving m JOIN moved d ON d.player_id = m.player_id
   WHERE m.base_points <> 0 OR m.bonus_points <> 0
+), sums AS (
+  SELECT operator_id, {_MONTH.format("expires_on")} AS month, mod(player_id, {SLOTS}) AS slot,
+         sum(loaded) AS loaded, sum(redeemed) AS redeemed, sum(expired) AS expired,
+         sum(reversed) AS reversed
+  FROM (
+    SELECT player_id, operator_id, expires_on, remaining AS loaded, 0 AS redeemed, 0 AS expired,
+           0 AS reversed
+    FROM made
+    UNION ALL
+    SELECT player_id, operator_id, expires_on, 0, redeemed, expired, reversed FROM changed
+    WHERE redeemed <> 0 OR expired <> 0 OR reversed <> 0
+  ) AS parts
+  GROUP BY 1, 2, 3
+), locked AS (
+  SELECT s.* FROM loyalty_months t
+  JOIN sums s ON t.operator_id = s.operator_id AND t.month = s.month AND t.slot = s.slot
+  ORDER BY t.operator_id, t.month, t.slot FOR UPDATE OF t
 ), tallied AS (
   UPDATE loyalty_months t SET
     loaded = t.loaded + s.loaded, remaining = t.remaining + s.loaded - s.redeemed - s.expired - s.reversed,
     redeemed = t.redeemed + s.redeemed, expired = t.expired + s.expired, reversed = t.reversed + s.reversed
-  FROM (
-    SELECT operator_id, {_MONTH.format("expires_on")} AS month, mod(player_id, {SLOTS}) AS slot,
-           sum(loaded) AS loaded, sum(redeemed) AS redeemed, sum(expired) AS expired,
-           sum(reversed) AS reversed
-    FROM (
-      SELECT player_id, operator_id, expires_on, remaining AS loaded, 0 AS redeemed, 0 AS expired,
-             0 AS reversed
-      FROM made
-      UNION ALL
-      SELECT player_id, operator_id, expires_on, 0, redeemed, expired, reversed FROM changed
-    ) AS parts
-    GROUP BY 1, 2, 3
-  ) AS s
+  FROM locked s
   WHERE t.operator_id = s.operator_id AND t.month = s.month AND t.slot = s.slot
   RETURNING s.loaded
 )

@@ -5,7 +5,7 @@ meanwhile, the programme says what becomes of them.
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -15,12 +15,14 @@ from sqlalchemy.orm import Session
 
 from dashboard import money
 from dashboard.errors import NotFound, Rejected
-from dashboard.models.loyalty import PointsKind, RefundPolicy
-from dashboard.services import lots, points_journal, points_standing
+from dashboard.models.loyalty import RefundPolicy
+from dashboard.models.points import PointsKind
+from dashboard.services import lots, points_journal, points_reckoning, points_standing
 from dashboard.services import points as acts
 from dashboard.services.actors import Actor
-from dashboard.services.points import Asked, Done, Made, Part
+from dashboard.services.points import Done, Made
 from dashboard.services.points_journal import Entry, Making, Moving
+from dashboard.services.points_reckoning import Asked, Part
 from dashboard.services.points_standing import Batch, Member
 
 
@@ -33,6 +35,9 @@ class Taken:
     points: int
     bonus_points: int
     refunded: int
+    is_over: bool
+    """The batch's last day is told to be over already, whatever day it is since the operator's clock was
+    put back: a day ends once."""
 
     @property
     def left(self) -> int:
@@ -131,10 +136,10 @@ def refund_service(
     left), KeyReused.
     """
     member = points_standing.lock(session, player_id=player_id, actor=actor, now=now)
-    fingerprint = acts.fingerprint_of("refund_service", player_id, sequence, points, notes)
+    fingerprint = points_reckoning.fingerprint_of("refund_service", player_id, sequence, points, notes)
     if known := acts.recall(session, member, idempotency_key, fingerprint):
         return known
-    acts.refuse_closed(member)
+    points_reckoning.refuse_closed(member)
     original = original_of(session, member, sequence)
     if original.kind == PointsKind.CONVERT:
         raise Rejected("Points that became money are given back by undoing the conversion.")
@@ -149,7 +154,7 @@ def refund_service(
         raise Rejected(f"Of this redemption {original.left:,} points are left to give back.", field="points")
     before, member = acts.settle_day(session, member, now)
     asked = Asked(
-        notes=acts.reasoned(notes, field="notes"),
+        notes=points_reckoning.reasoned(notes, field="notes"),
         actor=actor,
         key=idempotency_key,
         fingerprint=fingerprint,
@@ -178,14 +183,14 @@ def reverse_load(
     Rejected (closed, no load, more than was paid), KeyReused.
     """
     member = points_standing.lock(session, player_id=player_id, actor=actor, now=now)
-    fingerprint = acts.fingerprint_of("reversal", player_id, sequence, amount, notes)
+    fingerprint = points_reckoning.fingerprint_of("reversal", player_id, sequence, amount, notes)
     if known := acts.recall(session, member, idempotency_key, fingerprint):
         return known
-    acts.refuse_closed(member)
+    points_reckoning.refuse_closed(member)
     loaded = _loaded_by(session, member, sequence)
     amount = _amount_of_reversal(member, loaded, amount)
     asked = Asked(
-        notes=acts.reasoned(notes, field="notes"),
+        notes=points_reckoning.reasoned(notes, field="notes"),
         actor=actor,
         key=idempotency_key,
         fingerprint=fingerprint,
@@ -197,7 +202,7 @@ def reverse_load(
     taken = min(due, batch.remaining) if batch else 0
     base, bonus = batch.part(taken) if batch else (0, 0)
     parts = (Part(loaded.number, loaded.expires_on, base, bonus),) if taken else ()
-    posting = acts.posting_of(
+    posting = points_reckoning.posting_of(
         member,
         PointsKind.REVERSAL,
         parts,
@@ -229,7 +234,7 @@ def original_of(session: Session, member: Member, sequence: int) -> Original:
     if entry is None:
         raise NotFound("There is no such entry.")
     taken = tuple(
-        Taken(Batch(*row[3:]), row.points, row.bonus_points, row.refunded)
+        Taken(Batch(*row[4:]), row.points, row.bonus_points, row.refunded, row.is_over)
         for row in session.execute(_TAKEN, named)
     )
     return Original(
@@ -249,7 +254,7 @@ def give_back(session: Session, member: Member, original: Original, points: int,
     back = _returning(member, given, until)
     for number in back.prolonged:
         points_journal.prolong(session, player_id=member.player_id, number=number, expires_on=until)
-    posting = acts.posting_of(
+    posting = points_reckoning.posting_of(
         member,
         PointsKind.REFUND_SERVICE,
         (),
@@ -279,7 +284,8 @@ def give_back(session: Session, member: Member, original: Original, points: int,
         Made(member.batches + new.ordinal, new.expires_on, new.base_loaded, new.bonus_loaded, new.origin)
         for new in back.making
     )
-    also = _lapse_again(session, member, entry, asked["now"])
+    over = {taken.batch.number for taken, _ in given if taken.is_over}
+    also = _lapse_again(session, member, entry, over - set(back.prolonged), asked["now"])
     numbers = [*(part.number for part in back.parts), *(batch.number for batch in made)]
     also += acts.settle_owed(session, member, numbers, asked["now"])
     return Done(entry, parts=back.parts, made=made, also=tuple(also), tier=member.tier)
@@ -291,6 +297,9 @@ WHERE player_id = :p AND sequence = :s
 """)
 _TAKEN = text("""
 SELECT a.points, a.bonus_points, a.refunded,
+       EXISTS (SELECT FROM loyalty_entries e
+               WHERE e.player_id = b.player_id
+                 AND e.idempotency_key = 'expiry:' || to_char(b.expires_on, 'YYYY-MM-DD')) AS is_over,
        b.number, b.expires_on, b.base_loaded, b.bonus_loaded, b.remaining, b.amount_paid
 FROM points_allocations a
 JOIN points_batches b ON b.player_id = a.player_id AND b.number = a.number
@@ -318,7 +327,8 @@ def _returning(member: Member, given: Sequence[tuple[Taken, int]], until: dt.dat
     making: list[Making] = []
     for place, (taken, amount) in enumerate(given, 1):
         batch = taken.batch
-        policy = member.programme.refund_policy if batch.expires_on < member.today else None
+        is_over = taken.is_over or batch.expires_on < member.today
+        policy = member.programme.refund_policy if is_over else None
         move = Moving(player_id=member.player_id, number=batch.number, place=place, redeemed=-amount)
         if policy == RefundPolicy.GRACE:
             base, bonus = taken.share(amount)
@@ -342,17 +352,23 @@ def _returning(member: Member, given: Sequence[tuple[Taken, int]], until: dt.dat
     return _Return(moving, making, tuple(parts))
 
 
-def _lapse_again(session: Session, member: Member, refund: Entry, now: dt.datetime) -> list[Entry]:
+def _lapse_again(
+    session: Session, member: Member, refund: Entry, over: Collection[int], now: dt.datetime
+) -> list[Entry]:
     """Let what has just come back to expired batches lapse, by an entry of its own."""
     member = points_standing.again(session, member)
-    due = [(batch, batch.remaining) for batch in member.lapsed]
+    due = [
+        (batch, batch.remaining)
+        for batch in member.open
+        if batch.number in over or batch.expires_on < member.today
+    ]
     if not due:
         return []
-    moving, parts = acts.moves_of(member.player_id, due, "expired")
-    notes = acts.expiry_notes([part.number for part in parts])
-    asked = acts.asked_by_nobody(f"lapse:{refund.sequence}", notes, now)
+    moving, parts = points_reckoning.moves_of(member.player_id, due, "expired")
+    notes = points_reckoning.expiry_notes([part.number for part in parts])
+    asked = points_reckoning.asked_by_nobody(f"lapse:{refund.sequence}", notes, now)
     expired = sum(amount for _, amount in due)
-    posting = acts.posting_of(member, PointsKind.EXPIRE, parts, **asked, expired=expired)
+    posting = points_reckoning.posting_of(member, PointsKind.EXPIRE, parts, **asked, expired=expired)
     return points_journal.append(session, [posting], moving=moving)
 
 

@@ -1,6 +1,6 @@
 """Histories in bulk: members in memory, who take steps in time order and are written together.
 
-A `Replay` judges and reckons by the very functions of `services/points.py` and `services/member_tiers.py`,
+A `Replay` judges and reckons by the very functions of `points_reckoning` and `member_tiers`,
 so its entries are what those acts would have written one by one. `write` appends the n-th entry of all
 members in one statement. For wallets that do not stand yet: imports and the demo.
 """
@@ -15,13 +15,14 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from dashboard import clock
-from dashboard.errors import Rejected
-from dashboard.models.loyalty import LoyaltyStatus, PointsKind, TierChange
-from dashboard.services import member_tiers, points, points_journal
+from dashboard.errors import Conflict, Rejected
+from dashboard.models.loyalty import LoyaltyStatus, TierChange
+from dashboard.models.points import PointsKind
+from dashboard.services import member_tiers, points_conversion, points_journal, points_reckoning
 from dashboard.services.actors import SYSTEM, Actor
 from dashboard.services.loyalty_tiers import Tier
-from dashboard.services.points import Asked, Payment
 from dashboard.services.points_journal import Making, Moving, Posting
+from dashboard.services.points_reckoning import Asked, Payment
 from dashboard.services.points_standing import Batch, Member, Programme
 
 
@@ -71,13 +72,13 @@ class Replay:
         self, payment: Payment, *, notes: str, key: str, now: dt.datetime, actor: Actor = SYSTEM
     ) -> None:
         """As `points.load`. Raises Rejected."""
-        fingerprint = points.fingerprint_of(
+        fingerprint = points_reckoning.fingerprint_of(
             "load", self.player_id, payment.amount, payment.reference, payment.mode, payment.invoice, notes
         )
-        points.refuse_payment(payment, self.programme.currency)
-        asked = _asked(points.reasoned(notes, field="notes"), key, fingerprint, now, actor)
+        points_reckoning.refuse_payment(payment, self.programme.currency)
+        asked = _asked(points_reckoning.reasoned(notes, field="notes"), key, fingerprint, now, actor)
         self.settle(now)
-        posting, batch, tier = points.loading(self.member, payment, asked)
+        posting, batch, tier = points_reckoning.loading(self.member, payment, asked)
         self._append(Written(posting, (batch,)))
         if tier is not None and (self.member.tier is None or tier.id != self.member.tier.id):
             self.move(member_tiers.reaching(self.member, tier, self.member.version), actor=actor, now=now)
@@ -94,25 +95,47 @@ class Replay:
         invoice: str | None = None,
     ) -> None:
         """As `points.redeem`. Raises Rejected."""
-        fingerprint = points.fingerprint_of("redeem", self.player_id, amount, price, invoice, notes)
-        asked = _asked(points.reasoned(notes, field="notes"), key, fingerprint, now, actor)
+        fingerprint = points_reckoning.fingerprint_of("redeem", self.player_id, amount, price, invoice, notes)
+        asked = _asked(points_reckoning.reasoned(notes, field="notes"), key, fingerprint, now, actor)
         with self._whole_or_not_at_all():
             self.settle(now)
-            posting, moving, _, _ = points.redeeming(self.member, amount, asked, price=price, invoice=invoice)
+            posting, moving, _, _ = points_reckoning.redeeming(
+                self.member, amount, asked, price=price, invoice=invoice
+            )
             self._append(Written(posting, moving=tuple(moving)))
 
     def adjust(self, amount: int, *, reason: str, key: str, now: dt.datetime, actor: Actor = SYSTEM) -> None:
         """As `points.adjust`, of points. Raises Rejected."""
-        fingerprint = points.fingerprint_of("adjustment", self.player_id, amount, reason)
-        asked = _asked(points.reasoned(reason), key, fingerprint, now, actor)
+        fingerprint = points_reckoning.fingerprint_of("adjustment", self.player_id, amount, reason)
+        asked = _asked(points_reckoning.reasoned(reason), key, fingerprint, now, actor)
         with self._whole_or_not_at_all():
             self.settle(now)
             if amount > 0:
-                posting, batch = points.giving(self.member, amount, asked)
+                posting, batch = points_reckoning.giving(self.member, amount, asked)
                 self._append(Written(posting, (batch,)))
             else:
-                posting, moving, _ = points.removing(self.member, -amount, asked)
+                posting, moving, _ = points_reckoning.removing(self.member, -amount, asked)
                 self._append(Written(posting, moving=tuple(moving)))
+
+    def convert(
+        self,
+        amount: int,
+        *,
+        wallet_sequence: int,
+        reason: str,
+        key: str,
+        now: dt.datetime,
+        actor: Actor = SYSTEM,
+    ) -> None:
+        """As `points_conversion.convert`, but that others post the entry of the wallet. Raises Rejected."""
+        fingerprint = points_reckoning.fingerprint_of("convert", self.player_id, amount, reason)
+        asked = _asked(points_reckoning.reasoned(reason), key, fingerprint, now, actor)
+        points_conversion.worth(self.member, amount)
+        with self._whole_or_not_at_all():
+            self.settle(now)
+            moving, parts = points_reckoning.take(self.member, amount, "redeemed")
+            posting = points_conversion.posting_of(self.member, parts, asked, wallet_sequence=wallet_sequence)
+            self._append(Written(posting, moving=tuple(moving)))
 
     def settle(self, now: dt.datetime) -> None:
         """Bring the member to that instant, as every act does first: `points.settle_day`."""
@@ -123,10 +146,75 @@ class Replay:
             self.move(step, actor=SYSTEM, now=now)
             member = self.member
 
-    def nights(self, until: dt.datetime) -> None:
-        """Let the nights up to that instant pass: what ends, ends at the midnight after its last day."""
-        while (midnight := self._next_midnight()) is not None and midnight <= until:
-            self.settle(midnight)
+    def nights(self, until: dt.datetime, *, tiers: bool = True) -> None:
+        """Let the nights up to that instant pass: what ends, ends at the midnight after its last day.
+
+        Without `tiers` points alone lapse: where somebody else has said when tiers ended.
+        """
+        while (midnight := self._next_midnight(tiers=tiers)) is not None and midnight <= until:
+            if tiers:
+                self.settle(midnight)
+            else:
+                self._lapse(midnight)
+        self.member = replace(self.member, today=self._day(until))
+
+    def bring(
+        self,
+        asked: Asked,
+        *,
+        base: int,
+        bonus: int,
+        expires_on: dt.date,
+        amount: int | None = None,
+        payment: str | None = None,
+        tier_id: int | None = None,
+    ) -> None:
+        """Points as they were given elsewhere, valid to their own day.
+
+        A load, where it is known what was paid (`amount`, minor units, its whole units the base points); else
+        an adjustment. Bonus points come with the tier that gave them.
+        """
+        self.nights(asked["now"], tiers=False)
+        posting = points_reckoning.posting_of(
+            self.member,
+            PointsKind.ADJUSTMENT if amount is None else PointsKind.LOAD,
+            (),
+            **asked,
+            base_points=base,
+            bonus_points=bonus,
+            payment=payment,
+            payment_amount=amount,
+            tier_id=tier_id,
+            expires_on=expires_on,
+            loaded=base + bonus,
+            amount_paid=amount or 0,
+            made=1,
+        )
+        batch = Making(
+            player_id=self.player_id,
+            ordinal=1,
+            loaded_on=self.member.today,
+            expires_on=expires_on,
+            base_loaded=base,
+            bonus_loaded=bonus,
+            amount_paid=amount or 0,
+        )
+        self._append(Written(posting, (batch,)))
+
+    def use(self, amount: int, asked: Asked, *, payment: str | None = None) -> None:
+        """Points that were redeemed elsewhere, soonest expiry first. Raises Rejected."""
+        self.nights(asked["now"], tiers=False)
+        moving, parts = points_reckoning.take(self.member, amount, "redeemed")
+        posting = points_reckoning.posting_of(
+            self.member, PointsKind.REDEEM, parts, **asked, redeemed=amount, payment=payment
+        )
+        self._append(Written(posting, moving=tuple(moving)))
+
+    def take_off(self, amount: int, asked: Asked) -> None:
+        """Points that were taken off elsewhere, soonest expiry first. Raises Rejected."""
+        self.nights(asked["now"], tiers=False)
+        posting, moving, _ = points_reckoning.removing(self.member, amount, asked)
+        self._append(Written(posting, moving=tuple(moving)))
 
     def move(self, step: member_tiers.Step, *, actor: Actor = SYSTEM, now: dt.datetime) -> None:
         """Change the tier, as `member_tiers.move`."""
@@ -176,12 +264,12 @@ class Replay:
 
     def _lapse(self, now: dt.datetime) -> None:
         self.member = replace(self.member, today=self._day(now))
-        for posting, moving in list(points.lapsing(self.member, now)):
+        for posting, moving in list(points_reckoning.lapsing(self.member, now)):
             self._append(Written(posting, moving=tuple(moving)))
 
-    def _next_midnight(self) -> dt.datetime | None:
+    def _next_midnight(self, *, tiers: bool) -> dt.datetime | None:
         days = [batch.expires_on for batch in self.member.open[:1]]
-        if self.member.tier_valid_until is not None:
+        if tiers and self.member.tier_valid_until is not None:
             days.append(self.member.tier_valid_until)
         if not days:
             return None
@@ -201,11 +289,12 @@ class Replay:
 def write(session: Session, replays: Sequence[Replay]) -> None:
     """Make the loyalty wallets and append all entries, the n-th of every member in one statement.
 
-    Some hundred members at a time keep the statements handy. Raises IntegrityError where a player has a
-    loyalty wallet already.
+    Some hundred members at a time keep the statements handy. Raises Conflict where a player has a loyalty
+    wallet already.
     """
     began = {"players": [one.player_id for one in replays], "began": [one.began for one in replays]}
-    session.execute(_ENROL, began)
+    if len(session.execute(_ENROL, began).all()) != len(replays):
+        raise Conflict("Somebody else has made a loyalty wallet for one of these players.")
     for place in count():
         now = [one.entries[place] for one in replays if place < len(one.entries)]
         if not now:
@@ -257,6 +346,8 @@ INSERT INTO loyalty_wallets (player_id, operator_id, created_at, updated_at)
 SELECT p.id, p.operator_id, n.began, n.began
 FROM unnest(CAST(:players AS bigint[]), CAST(:began AS timestamptz[])) AS n(player_id, began)
 JOIN players p ON p.id = n.player_id
+ON CONFLICT DO NOTHING
+RETURNING player_id
 """)
 _TELL = text("""
 INSERT INTO tier_history (player_id, operator_id, sequence, previous_tier_id, tier_id, change, valid_until,

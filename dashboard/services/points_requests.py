@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from dashboard import clock
 from dashboard.errors import Conflict, NotFound, Rejected
 from dashboard.services import points as acts
-from dashboard.services import points_standing, request_rows, staff_log
+from dashboard.services import points_reckoning, points_standing, request_rows, staff_log
 from dashboard.services.actors import Actor
 from dashboard.services.changes import KeyReused
 from dashboard.services.points import Done
@@ -82,7 +82,7 @@ def approve(
     now, which leaves the request waiting); Conflict once it has ended.
     """
     row = _decidable(session, player_id, request_id, actor)
-    reason = acts.reasoned(reason)
+    reason = points_reckoning.reasoned(reason)
     if row.lapses_at <= now:
         raise Conflict("This request has lapsed.")
     done = acts.adjust(
@@ -103,7 +103,7 @@ def decline(
 ) -> None:
     """End the request with nothing changed. Raises NotFound, Rejected (one's own, no reason), Conflict."""
     row = _decidable(session, player_id, request_id, actor)
-    _end(session, row, "declined", acts.reasoned(reason), actor=actor, now=now)
+    _end(session, row, "declined", points_reckoning.reasoned(reason), actor=actor, now=now)
 
 
 def lapse(session: Session, *, now: dt.datetime) -> list[int]:

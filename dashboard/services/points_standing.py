@@ -101,7 +101,7 @@ SELECT w.*, o.currency AS home_currency, o.timezone, p.conversion_points, p.conv
 FROM loyalty_wallets w
 JOIN operators o ON o.id = w.operator_id
 JOIN loyalty_programmes p ON p.operator_id = w.operator_id
-WHERE w.player_id = :p FOR UPDATE OF w
+WHERE w.player_id = :p AND w.operator_id = coalesce(CAST(:served AS bigint), w.operator_id) FOR UPDATE OF w
 """)
 _PROGRAMME = text("""
 SELECT p.*, o.currency AS home_currency, o.timezone
@@ -120,13 +120,15 @@ def lock(session: Session, *, player_id: int, actor: Actor, now: dt.datetime, en
 
     Raises NotFound where the actor does not serve the player, or where there is no loyalty wallet.
     """
-    operator_id = session.scalar(_SERVED, {"p": player_id})
-    if operator_id is None or not actor.serves(operator_id):
-        raise NotFound("There is no such player.")
-    row = session.execute(_LOCK, {"p": player_id}).one_or_none()
-    if row is None and enrol:
-        session.execute(_ENROL, {"p": player_id, "now": now})
-        row = session.execute(_LOCK, {"p": player_id}).one_or_none()
+    named = {"p": player_id, "served": None if actor.role is None else actor.operator_id}
+    row = session.execute(_LOCK, named).one_or_none()
+    if row is None:
+        operator_id = session.scalar(_SERVED, {"p": player_id})
+        if operator_id is None or not actor.serves(operator_id):
+            raise NotFound("There is no such player.")
+        if enrol:
+            session.execute(_ENROL, {"p": player_id, "now": now})
+            row = session.execute(_LOCK, named).one_or_none()
     if row is None:
         raise NotFound("This player has no loyalty wallet yet.")
     tiers = tuple(loyalty_tiers.tiers_of(session, row.operator_id))
@@ -150,7 +152,7 @@ def lock(session: Session, *, player_id: int, actor: Actor, now: dt.datetime, en
 
 def again(session: Session, member: Member) -> Member:
     """The same member after something was written within this transaction."""
-    row = session.execute(_LOCK, {"p": member.player_id}).one()
+    row = session.execute(_LOCK, {"p": member.player_id, "served": member.operator_id}).one()
     return replace(
         member,
         status=LoyaltyStatus(row.status),

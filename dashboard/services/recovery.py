@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from dashboard.errors import PurserError
 from dashboard.models import Anchor, Balance, Operator
 from dashboard.models.login import OneTimeLink, SignInSession
+from dashboard.models.loyalty import LoyaltyWallet
 from dashboard.services import anchors, staff_log
 from dashboard.services.actors import SYSTEM
 
@@ -27,7 +28,7 @@ class Standing:
     """What the restored database holds, and what the anchors' files know beyond it."""
 
     entries: int
-    """In the database."""
+    """In the database, of money and of points: anchors count both."""
     last_anchor: int
     """Its number in the database; 0 where there is none."""
     newer: tuple[str, ...]
@@ -47,7 +48,11 @@ class Standing:
 
 def compare(session: Session, *, folder: Path, key: bytes) -> Standing:
     """Hold the database against the anchors' files."""
-    entries = int(session.scalar(select(func.coalesce(func.sum(Balance.version), 0))) or 0)
+    of_money, of_points = (
+        int(session.scalar(select(func.coalesce(func.sum(version), 0))) or 0)
+        for version in (Balance.version, LoyaltyWallet.version)
+    )
+    entries = of_money + of_points
     last = session.scalar(select(func.max(Anchor.id))) or 0
     newer = {
         name: document

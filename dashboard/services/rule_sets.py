@@ -217,7 +217,7 @@ class Rules:
     def edge(self, selection: str, stage: int) -> Fraction:
         """The least edge that a player can choose there. Raises Rejected where it is not offered."""
         self._refuse_unoffered(selection, stage)
-        return min(edge.value for edge in self._edges_of(selection, stage))
+        return _least_edge(self, selection, stage)
 
     def outcomes(self, *, joker: int, winner: Side, cards_dealt: int) -> tuple[Outcome, ...]:
         """What every selection of every stage that was reached came to, `cards_dealt` with the match."""
@@ -315,6 +315,12 @@ def pays_field(stage: int, after: int, column: int) -> str:
 def side_field(selection: str) -> str:
     """What a form calls the ratio of one side bet."""
     return f"side-{selection}"
+
+
+@lru_cache(maxsize=4096)
+def _least_edge(rules: Rules, selection: str, stage: int) -> Fraction:
+    """Exact, so that it takes longer than the settlement of a bet that asks for it."""
+    return min(edge.value for edge in rules._edges_of(selection, stage))
 
 
 @lru_cache(maxsize=512)

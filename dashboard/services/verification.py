@@ -8,7 +8,7 @@ import datetime as dt
 import json
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,8 +18,16 @@ from sqlalchemy import Engine, Row, bindparam, insert, text
 from sqlalchemy.orm import Session
 
 from dashboard.models import Verification
-from dashboard.services import anchors, chain, independent, partner_proof, play_proof, wording
-from dashboard.services.findings import CAP, LIFETIME, Check, Finding, Found, Proof, fold
+from dashboard.services import (
+    anchors,
+    chain,
+    independent,
+    partner_proof,
+    play_proof,
+    points_proof,
+    wording,
+)
+from dashboard.services.findings import CAP, LIFETIME, Check, Covered, Finding, Found, Proof, Words, fold
 
 LANES = min(4, (os.cpu_count() or 1) + 1)
 """The journals are walked on so many connections at once, because a session's window functions use one core.
@@ -213,17 +221,16 @@ def prove(
     session.execute(_PATIENCE)
     found = Found()
     if independently:
-        entries, balances = independent.check(session, found)
+        covered = independent.check(session, found)
         roots = independent.roots(session)
     else:
-        entries, balances = _check(session, found)
+        covered = _check(session, found)
         roots = anchors.roots(session)
     anchored = anchors.check(session, found, roots=roots, key=key, folder=folder, files=files)
     return Proof(
         started_at=now,
         seconds=time.monotonic() - begun,
-        entries=entries,
-        balances=balances,
+        covered=covered,
         anchors=anchored,
         findings=fold(_named(session, found.first())),
         totals=dict(found.totals),
@@ -237,28 +244,35 @@ def record(session: Session, proof: Proof) -> None:
             started_at=proof.started_at,
             finished_at=proof.started_at + dt.timedelta(seconds=proof.seconds),
             ok=proof.ok,
-            entries=proof.entries,
-            balances=proof.balances,
+            entries=proof.covered.entries,
+            balances=proof.covered.balances,
+            points_entries=proof.covered.points_entries,
+            loyalty_wallets=proof.covered.loyalty_wallets,
             anchors=proof.anchors,
             findings=json.dumps([finding.as_json() for finding in proof.findings], ensure_ascii=False),
         )
     )
 
 
-def _check(session: Session, found: Found) -> tuple[int, int]:
-    """All checks but the anchors'; how many entries and balances there are."""
+def _check(session: Session, found: Found) -> Covered:
+    """All checks but the anchors'; what there is."""
     with ThreadPoolExecutor(LANES) as pool:
         walks = [pool.submit(_walk, lane) for lane in _lanes(session)]
         counts = _check_trial_balance(session, found)
-        _take(found, session.execute(_REVERSALS, {"cap": CAP}).all())
-        _take(found, session.execute(_BALANCES, {"cap": CAP}).all())
-        _take(found, session.execute(_PENDING, {"cap": CAP}).all())
-        _take(found, session.execute(_REQUESTS, {"cap": CAP}).all())
+        found.take(session.execute(_REVERSALS, {"cap": CAP}).all(), _WORDS)
+        found.take(session.execute(_BALANCES, {"cap": CAP}).all(), _WORDS)
+        found.take(session.execute(_PENDING, {"cap": CAP}).all(), _WORDS)
+        found.take(session.execute(_REQUESTS, {"cap": CAP}).all(), _WORDS)
         for statement in (*play_proof.STATEMENTS, *partner_proof.STATEMENTS):
-            _take(found, session.execute(statement, {"cap": CAP}).all())
+            found.take(session.execute(statement, {"cap": CAP}).all(), _WORDS)
+        for statement in points_proof.STATEMENTS:
+            found.take(session.execute(statement, {"cap": CAP}).all(), points_proof.WORDS)
+        counted = session.execute(points_proof.COUNT).one()
         for walk in walks:
-            _take(found, walk.result())
-    return counts
+            of_money, of_points = walk.result()
+            found.take(of_money, _WORDS)
+            found.take(of_points, points_proof.WORDS)
+    return Covered(*counts, counted.entries, counted.wallets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,13 +296,15 @@ def _lanes(session: Session) -> list[_Lane]:
     ]
 
 
-def _walk(lane: _Lane) -> Sequence[Row[Any]]:
+def _walk(lane: _Lane) -> tuple[Sequence[Row[Any]], Sequence[Row[Any]]]:
+    """What differs in the journals of a lane's players: of money, and of points."""
     with lane.engine.connect() as connection:
         connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         # A snapshot is taken up by the first statement or not at all; its name comes from the server.
         connection.exec_driver_sql(f"SET TRANSACTION SNAPSHOT '{lane.snapshot}'")
         connection.execute(_PATIENCE)
-        return connection.execute(_WALK, {"first": lane.first, "last": lane.last, "cap": CAP}).all()
+        named = {"first": lane.first, "last": lane.last, "cap": CAP}
+        return connection.execute(_WALK, named).all(), connection.execute(points_proof.WALK, named).all()
 
 
 def _check_trial_balance(session: Session, found: Found) -> tuple[int, int]:
@@ -297,17 +313,6 @@ def _check_trial_balance(session: Session, found: Found) -> tuple[int, int]:
         if row.held != row.moved:
             found.add(wording.trial_balance(row.operator_id, row.currency, int(row.held), int(row.moved)))
     return sum(row.entries for row in rows), sum(row.balances for row in rows)
-
-
-def _take(found: Found, rows: Sequence[Row[Any]]) -> None:
-    """Put into words what a statement returned; its `total` counts also what it has cut off."""
-    totals: dict[Check, int] = {}
-    findings = []
-    for row in rows:
-        check = Check(row.failed)
-        totals[check] = row.total
-        findings.append(_WORDS[check](row))
-    found.merge(findings, totals)
 
 
 def _balance(row: Row[Any]) -> Finding:
@@ -328,7 +333,7 @@ def _due(row: Row[Any], names: Sequence[str]) -> dict[str, Any]:
     return {name: row._mapping[f"entries_{name}"] for name in names}
 
 
-_WORDS: Mapping[Check, Callable[[Row[Any]], Finding]] = {
+_WORDS: Words = {
     Check.SEQUENCE: lambda row: wording.gap(row.player_id, row.currency, row.sequence, row.sequence_before),
     Check.HASH: lambda row: wording.content(row.player_id, row.currency, row.sequence),
     Check.CONTINUITY: lambda row: wording.continuity(

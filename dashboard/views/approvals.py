@@ -14,9 +14,10 @@ from dashboard.errors import Conflict, PurserError, Rejected
 from dashboard.forms.approvals import APPROVE, DecisionForm, RequestFilterForm
 from dashboard.models.change_request import RequestState
 from dashboard.queries import approvals as queries
-from dashboard.queries import round_requests, staff
+from dashboard.queries import points_requests, round_requests, staff
 from dashboard.queries.alerts import find_player_name
 from dashboard.queries.approvals import RequestRow
+from dashboard.queries.points_requests import PointsRequestRow
 from dashboard.queries.round_requests import RoundRequestRow
 from dashboard.services import change_requests
 from dashboard.services.changes import BalanceChange, ChangeRefused
@@ -80,6 +81,16 @@ def show_rounds() -> ResponseReturnValue:
         return lists.whole_page("approvals.index")
     with db.reading() as session:
         return render_template("approvals/_rounds.html", waiting_rounds=_rounds(session))
+
+
+@bp.get("/points")
+@requires("approvals:view")
+def show_points() -> ResponseReturnValue:
+    """Adjustments of points that wait, for a page that keeps itself fresh."""
+    if not htmx.wants_partial():
+        return lists.whole_page("approvals.index")
+    with db.reading() as session:
+        return render_template("approvals/_points.html", waiting_points=_points(session))
 
 
 @bp.get("/<int:player_id>/<int:request_id>")
@@ -165,11 +176,11 @@ def _read(player_id: int, request_id: int) -> RequestRow:
             operator_id=who.operator_id,
             player_id=player_id,
             request_id=request_id,
-            only_of=_only_of(),
+            only_of=only_of(),
         )
 
 
-def _only_of() -> int | None:
+def only_of() -> int | None:
     """Whose requests alone an agent sees: their own."""
     who = access.current_actor()
     return None if who.may("approvals:decide") or who.may("audit:view") else who.id
@@ -205,7 +216,7 @@ def _context(session: Session) -> dict[str, Any]:
     names = staff.names_by_id(session, operator_id=who.operator_id)
     form = RequestFilterForm(request.args, names=names, me=who.id)
     form.validate()
-    wanted = form.wanted(only_of=_only_of())
+    wanted = form.wanted(only_of=only_of())
     page = queries.page_of_requests(
         session,
         operator_id=who.operator_id,
@@ -225,9 +236,15 @@ def _context(session: Session) -> dict[str, Any]:
         "player_name": player_name,
         "sees_own_only": wanted.only_of is not None,
         "waiting_rounds": [] if htmx.wants_partial() else _rounds(session),
+        "waiting_points": [] if htmx.wants_partial() else _points(session),
     }
 
 
 def _rounds(session: Session) -> list[RoundRequestRow]:
     operator_id = access.current_operator().id
-    return round_requests.list_waiting(session, operator_id=operator_id, only_of=_only_of())
+    return round_requests.list_waiting(session, operator_id=operator_id, only_of=only_of())
+
+
+def _points(session: Session) -> list[PointsRequestRow]:
+    operator_id = access.current_operator().id
+    return points_requests.list_waiting(session, operator_id=operator_id, only_of=only_of())

@@ -8,21 +8,20 @@ from markupsafe import Markup
 from dashboard.queries.loyalty import MonthRow
 from dashboard.views.charts import script
 
+# The year stands below the first month of each.
+_MONTHS: dict[str, object] = {"type": "date", "tickformat": "%b\n%Y", "hoverformat": "%B %Y"}
+
 
 def outstanding(months: Sequence[MonthRow]) -> Markup:
     """Points that are still there, by the month in which they expire."""
     return script(
-        _bars(
-            [row.month.strftime("%b %Y") for row in months],
-            [row.remaining for row in months],
-            name="Points",
-        )
+        _bars([row.month.isoformat() for row in months], [row.remaining for row in months], "Points", _MONTHS)
     )
 
 
 def members(names: Sequence[str], counts: Sequence[int]) -> Markup:
     """Members by tier, the lowest first."""
-    return script(_bars(names, counts, name="Members"))
+    return script(_bars(names, counts, "Members", {"type": "category", "automargin": True}))
 
 
 def breakage(months: Sequence[MonthRow]) -> Markup:
@@ -31,7 +30,7 @@ def breakage(months: Sequence[MonthRow]) -> Markup:
     figure = go.Figure(
         data=[
             go.Scatter(
-                x=[row.month.strftime("%b %Y") for row in shown],
+                x=[row.month.isoformat() for row in shown],
                 # A height for drawing. Nothing is ever computed from it.
                 y=[round(float(row.breakage or 0) * 100, 4) for row in shown],
                 name="Expired",
@@ -40,12 +39,12 @@ def breakage(months: Sequence[MonthRow]) -> Markup:
                 hovertemplate="Expired %{y:.2f} %<extra></extra>",
             )
         ],
-        layout=_layout({"ticksuffix": " %", "rangemode": "tozero"}),
+        layout=_layout(_MONTHS, {"ticksuffix": " %", "rangemode": "tozero"}),
     )
     return script(figure)
 
 
-def _bars(names: Sequence[str], heights: Sequence[int], *, name: str) -> go.Figure:
+def _bars(names: Sequence[str], heights: Sequence[int], name: str, xaxis: dict[str, object]) -> go.Figure:
     return go.Figure(
         data=[
             go.Bar(
@@ -56,16 +55,16 @@ def _bars(names: Sequence[str], heights: Sequence[int], *, name: str) -> go.Figu
                 hovertemplate=f"{name} %{{y:,}}<extra></extra>",
             )
         ],
-        layout=_layout({"tickformat": "~s", "rangemode": "tozero"}),
+        layout=_layout(xaxis, {"tickformat": "~s", "rangemode": "tozero"}),
     )
 
 
-def _layout(yaxis: dict[str, object]) -> go.Layout:
+def _layout(xaxis: dict[str, object], yaxis: dict[str, object]) -> go.Layout:
     return go.Layout(
         bargap=0.32,
         hovermode="x unified",
         showlegend=False,
         margin={"l": 48, "r": 8, "t": 12, "b": 40},
-        xaxis={"type": "category", "fixedrange": True},
+        xaxis={"fixedrange": True, **xaxis},
         yaxis={"zeroline": True, "fixedrange": True, **yaxis},
     )

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 from flask import Flask
 
-from dashboard.models.loyalty import PointsKind
+from dashboard.models.points import PointsKind
 from dashboard.queries.loyalty import decimals
 
 KINDS: Mapping[str, str] = {

@@ -15,6 +15,7 @@ from dashboard.forms.audit import LogFilterForm
 from dashboard.forms.desk import RecentFilterForm
 from dashboard.forms.filters import FilterForm
 from dashboard.forms.games import RoundFilterForm
+from dashboard.forms.loyalty_lists import MemberFilterForm
 from dashboard.forms.player_list import PlayerFilterForm
 from dashboard.forms.saved_views import SavedViewForm
 from dashboard.forms.wallets import JournalFilterForm
@@ -33,6 +34,7 @@ LISTS: Mapping[str, tuple[str, type[FilterForm]]] = {
     "desk.index": ("recent changes", RecentFilterForm),
     "alerts.index": ("alerts", AlertFilterForm),
     "rounds.index": ("rounds", RoundFilterForm),
+    "loyalty_lists.list_members": ("members", MemberFilterForm),
     "audit.index": ("the staff log", LogFilterForm),
 }
 """The lists that can be kept, by endpoint: what they are called, and what may stand in their URL."""

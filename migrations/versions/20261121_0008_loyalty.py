@@ -46,6 +46,8 @@ INSERTABLE = {
 ALERT_TYPES = (
     *("warning", "critical", "limit_exceeded", "significant_drop", "negative", "unusual", "held_refused"),
 )
+# What a proof goes over besides money.
+COVERED = ("points_entries", "loyalty_wallets")
 SHIPPED = (
     ("silver", "Silver", 22_000, 25_000, 200),
     ("gold", "Gold", 45_000, 50_000, 300),
@@ -62,6 +64,9 @@ def upgrade() -> None:
         op.execute(f"GRANT SELECT, {written}, UPDATE ({', '.join(columns)}) ON {table} TO purser_app")
     op.execute(f"GRANT SELECT ON {', '.join((*APPENDED, *UPDATABLE))} TO purser_report")
     allow_alerts((*ALERT_TYPES, "points_expiring", "tier_ending"))
+    for name in COVERED:
+        column = sa.Column(name, sa.BigInteger(), server_default=sa.text("0"), nullable=False)
+        op.add_column("verifications", column)
     ship()
 
 
@@ -388,7 +393,7 @@ def create_tables() -> None:
             name=op.f("ck_loyalty_entries_convert"),
         ),
         sa.CheckConstraint(
-            "CASE kind WHEN 'load' THEN base_points > 0 AND bonus_points >= 0 AND payment_amount > 0 WHEN 'redeem' THEN base_points <= 0 AND bonus_points <= 0 AND base_points + bonus_points < 0 WHEN 'refund_service' THEN base_points >= 0 AND bonus_points >= 0  AND base_points + bonus_points > 0 AND reverses IS NOT NULL WHEN 'refund_wallet' THEN base_points <= 0 AND bonus_points <= 0  AND base_points + bonus_points < 0 AND payment_amount >= 0 WHEN 'expire' THEN base_points <= 0 AND bonus_points <= 0 AND base_points + bonus_points < 0 WHEN 'adjustment' THEN base_points + bonus_points <> 0 WHEN 'convert' THEN base_points <= 0 AND bonus_points <= 0 AND base_points + bonus_points < 0  AND wallet_sequence IS NOT NULL AND payment_amount > 0 WHEN 'transfer_tier' THEN base_points = 0 AND bonus_points = 0 WHEN 'reversal' THEN base_points <= 0 AND bonus_points <= 0 AND reverses IS NOT NULL END",
+            "CASE kind WHEN 'load' THEN base_points > 0 AND bonus_points >= 0 AND payment_amount > 0 WHEN 'redeem' THEN base_points <= 0 AND bonus_points <= 0 AND base_points + bonus_points < 0 WHEN 'refund_service' THEN base_points >= 0 AND bonus_points >= 0  AND base_points + bonus_points > 0 AND reverses IS NOT NULL WHEN 'refund_wallet' THEN base_points <= 0 AND bonus_points <= 0  AND base_points + bonus_points < 0 AND payment_amount >= 0 WHEN 'expire' THEN base_points <= 0 AND bonus_points <= 0 AND base_points + bonus_points < 0 WHEN 'adjustment' THEN base_points + bonus_points <> 0 AND sign(base_points) * sign(bonus_points) >= 0 WHEN 'convert' THEN base_points <= 0 AND bonus_points <= 0 AND base_points + bonus_points < 0  AND wallet_sequence IS NOT NULL AND payment_amount > 0 WHEN 'transfer_tier' THEN base_points = 0 AND bonus_points = 0 WHEN 'reversal' THEN base_points <= 0 AND bonus_points <= 0 AND reverses IS NOT NULL  AND (coalesce(payment_amount, 0) > 0 OR base_points + bonus_points < 0) END",
             name=op.f("ck_loyalty_entries_direction"),
         ),
         sa.CheckConstraint(
@@ -396,7 +401,7 @@ def create_tables() -> None:
             name=op.f("ck_loyalty_entries_expires_on"),
         ),
         sa.CheckConstraint(
-            "CASE kind WHEN 'redeem' THEN (price IS NULL) = (discount_bp IS NULL) WHEN 'transfer_tier' THEN price IS NULL AND (discount_bp IS NULL) = (tier_id IS NULL) ELSE price IS NULL AND discount_bp IS NULL END",
+            "CASE kind WHEN 'redeem' THEN (price IS NULL) = (discount_bp IS NULL)  AND (price IS NULL) = (payment_amount IS NULL) WHEN 'transfer_tier' THEN price IS NULL AND (discount_bp IS NULL) = (tier_id IS NULL) ELSE price IS NULL AND discount_bp IS NULL END",
             name=op.f("ck_loyalty_entries_service"),
         ),
         sa.CheckConstraint(
@@ -464,6 +469,13 @@ def create_tables() -> None:
         postgresql_include=["kind", "points", "payment_amount"],
     )
     op.create_index(
+        "uq_loyalty_entries_wallet_sequence",
+        "loyalty_entries",
+        ["player_id", "currency", "wallet_sequence"],
+        unique=True,
+        postgresql_where=sa.text("wallet_sequence IS NOT NULL"),
+    )
+    op.create_index(
         "ix_loyalty_entries_reverses",
         "loyalty_entries",
         ["player_id", "reverses"],
@@ -505,6 +517,7 @@ def create_tables() -> None:
             "loaded = remaining + redeemed + expired + reversed", name=op.f("ck_points_batches_adds_up")
         ),
         sa.CheckConstraint("number > 0 AND origin < number", name=op.f("ck_points_batches_number")),
+        sa.CheckConstraint("origin IS NULL OR amount_paid = 0", name=op.f("ck_points_batches_origin")),
         sa.CheckConstraint("owed BETWEEN 0 AND loaded", name=op.f("ck_points_batches_owed")),
         sa.CheckConstraint(
             "remaining >= 0 AND redeemed >= 0 AND expired >= 0 AND reversed >= 0",
@@ -705,6 +718,8 @@ def create_tables() -> None:
 
 
 def downgrade() -> None:
+    for name in COVERED:
+        op.drop_column("verifications", name)
     op.execute("DELETE FROM alerts WHERE type IN ('points_expiring', 'tier_ending')")
     allow_alerts(ALERT_TYPES)
     op.drop_table("points_allocations")

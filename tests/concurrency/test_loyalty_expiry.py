@@ -9,10 +9,10 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from dashboard import clock, db
+from dashboard import clock, db, live
 from dashboard.errors import Rejected
 from dashboard.jobs import loyalty as job
-from dashboard.services import chain, points
+from dashboard.services import chain, points, points_reckoning
 from dashboard.services.actors import SYSTEM
 from tests.builders import NOW
 from tests.concurrency.together import at_once, make_players
@@ -42,7 +42,7 @@ def load(player: int, units: int, key: str, *, now: dt.datetime = NOW) -> points
         lambda session: points.load(
             session,
             player_id=player,
-            payment=points.Payment(units * 100),
+            payment=points_reckoning.Payment(units * 100),
             notes="Paid at the desk",
             idempotency_key=key,
             actor=SYSTEM,
@@ -122,6 +122,8 @@ def test_across_midnight_each_batch_lapses_once_and_not_early(app: Flask, zone: 
     with app.app_context():
         for player in players:
             load(player, 100, "load", now=clock.between(loaded, loaded, zone).start)
+            # What is valid on the day after must not go with it, whoever comes second.
+            load(player, 5, "next", now=clock.between(loaded, loaded + dt.timedelta(days=1), zone).end)
 
     # On the last day, to its last microsecond: runs take nothing, and members use what they have.
     works: list[Callable[[], object]] = [partial(job.expire, begun.end - MICROSECOND)] * 2
@@ -133,12 +135,14 @@ def test_across_midnight_each_batch_lapses_once_and_not_early(app: Flask, zone: 
 
     # From midnight on: runs and acts take what is left once, and nobody uses it.
     late: list[Callable[[], object]] = [partial(job.expire, begun.end)] * 2
-    late += [partial(redeem, player, 1, "late", now=begun.end) for player in players[::2]]
+    late += [partial(redeem, player, 6, "late", now=begun.end) for player in players[::2]]
     results = at_once(app, late)
     assert all(isinstance(result, Rejected) for result in results[2:]), results
     with app.app_context():
         job.expire(begun.end)
     assert [lapsed(app, player) for player in players] == [[70]] * 4 + [[100]] * 4
+    with app.app_context():
+        assert job.expire(begun.end + dt.timedelta(days=2)) == 8
 
 
 @pytest.mark.parametrize("trial", range(10))
@@ -165,6 +169,20 @@ def test_a_run_against_acts_of_the_same_members(app: Flask, trial: int) -> None:
             p=player,
         )
         assert gone["times"] == 1
+
+
+def test_open_pages_are_told(app: Flask) -> None:
+    (player,) = make_players(app, 1)
+    bus = app.extensions["live"]
+    with app.app_context(), bus.subscribed(frozenset({live.player(player)})) as page:
+        load(player, 45_000, "load")
+        for work, now in (
+            (job.give_notice, NOW + dt.timedelta(days=340)),
+            (job.expire, LATER),
+            (job.review, LATER),
+        ):
+            assert work(now)
+            assert page.wait(30) == {live.player(player)}, work
 
 
 def test_two_runs_at_once_review_each_tier_once(app: Flask) -> None:

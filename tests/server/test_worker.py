@@ -1,5 +1,7 @@
-"""The worker as a process of its own: killed and started again, it posts a held change exactly once."""
+"""The worker as a process of its own: killed and started again, it posts a held change exactly once, and
+lets points lapse that nobody asks for."""
 
+import datetime as dt
 import os
 import signal
 import subprocess
@@ -12,7 +14,8 @@ from sqlalchemy import select, text, update
 
 from dashboard import clock
 from dashboard.models import Login, Operator
-from dashboard.services import submissions
+from dashboard.services import points, points_reckoning, submissions
+from dashboard.services.actors import SYSTEM
 from tests.builders import actor_of, allow, change_request
 from tests.server.conftest import ROOT, Desk, select_pause
 
@@ -99,3 +102,29 @@ def test_killed_before_the_time_and_started_after_it_posts_once(desk):
         until(lambda: state(desk, second) == "posted")
 
     assert real(desk, player) == (980_00, 0, 3)
+
+
+def test_what_ended_without_it_ends_when_it_is_started(desk):
+    long_ago = clock.now() - dt.timedelta(days=2 * 365 + 10)
+    player = desk.players[1]
+    with desk.session() as session:
+        for number, paid_at in enumerate((long_ago, long_ago + dt.timedelta(days=300))):
+            points.load(
+                session,
+                player_id=player,
+                payment=points_reckoning.Payment(22_000_00),
+                notes="Paid at the desk",
+                idempotency_key=f"load {number}",
+                actor=SYSTEM,
+                now=paid_at,
+            )
+        session.commit()
+
+    def state_of() -> tuple[int, int, bool]:
+        wanted = text("SELECT balance, expired, tier_id IS NULL FROM loyalty_wallets WHERE player_id = :p")
+        with desk.session() as session:
+            return tuple(session.execute(wanted, {"p": player}).one())
+
+    assert state_of() == (50_000, 0, False)
+    with worker(desk):
+        until(lambda: state_of() == (0, 50_000, True))

@@ -15,7 +15,8 @@ from dashboard.models import LoyaltyProgramme
 from dashboard.models.login import Role
 from dashboard.services import chain, points
 from dashboard.services.actors import Actor
-from dashboard.services.points import Done, Payment
+from dashboard.services.points import Done
+from dashboard.services.points_reckoning import Payment
 from tests.builders import NOW, make_actor, make_operator, make_player
 
 T = TypeVar("T")

@@ -7,6 +7,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -18,6 +19,8 @@ from dashboard.backup import BackupFailed, write
 from dashboard.config import ROOT, settings
 from dashboard.models.login import Role, SignInSession
 from dashboard.models.wallet import ChangeType
+from dashboard.services import points, points_reckoning
+from dashboard.services.actors import SYSTEM
 from tests import builders
 from tests.conftest import Finished, database_url, drop_database, run_as_owner
 from tests.services.ledger import KEY, Ledger, build
@@ -44,12 +47,17 @@ SEQUENCES = "SELECT sequencename, last_value FROM pg_sequences WHERE schemaname 
 
 @pytest.fixture
 def ledger(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ledger:
-    """Some players, entries and anchors, in the database that the commands work on."""
+    """Some players, entries, points and anchors, in the database that the commands work on."""
     monkeypatch.setenv("PURSER_ANCHOR_DIR", str(tmp_path / "anchors"))
     monkeypatch.setenv("PURSER_ANCHOR_KEY", KEY.decode())
     monkeypatch.setenv("PURSER_BACKUP_KEY", BACKUP_KEY)
     settings.cache_clear()
-    return build(database, tmp_path / "anchors")
+    made = build(database, tmp_path / "anchors")
+    load = partial(
+        points.load, payment=points_reckoning.Payment(22_000_00), notes="Paid", idempotency_key="load"
+    )
+    made.transact(partial(load, player_id=made.players[0], actor=SYSTEM, now=builders.NOW))
+    return made
 
 
 @pytest.fixture
@@ -109,7 +117,7 @@ def test_rehearsal(command, ledger: Ledger, backup: Path, empty: str, turn_to) -
     assert (finished.code, finished.err) == (0, "")
     # One entry of each of the three players came after the last anchor before the backup.
     assert f"The anchors know {CHANGES:,} entries more, the last of 20" in finished.out
-    assert "proved: nothing differs." in finished.out
+    assert "proved: nothing differs.\nPoints: 2 entries, 1 loyalty wallets." in finished.out
     assert command("verify").code == 0
     after = contents(empty)
     for written in ("staff_log", "verifications"):  # of the restoring itself

@@ -1,9 +1,11 @@
 """The two halves of the serialisation say the same, and it is the one that docs/audit.md describes."""
 
 import datetime as dt
+import hashlib
 import random
 from typing import Any
 
+import pytest
 from sqlalchemy import text
 
 from dashboard.services import chain
@@ -56,6 +58,60 @@ SERIALISED = (
     "000000080000000000000017"
     "0000000800064c0953885240"  # microseconds since 1970
 )
+OF_POINTS: dict[str, Any] = {
+    "player_id": 42,
+    "sequence": 1,
+    "operator_id": 7,
+    "kind": "load",
+    "base_points": 22_000,
+    "bonus_points": 3_000,
+    "balance_after": 25_000,
+    "invoice": None,
+    "payment": "P-1",
+    "payment_mode": "cash",
+    "payment_amount": 2_200_000,
+    "price": None,
+    "discount_bp": None,
+    "tier_id": 5,
+    "expires_on": dt.date(2027, 3, 2),
+    "reverses": None,
+    "currency": None,
+    "wallet_sequence": None,
+    "notes": "Überweisung",
+    "performed_by": "staff:3",
+    "idempotency_key": "key-1",
+    "fingerprint": bytes(range(32)),
+    "created_at": MOMENT,
+}
+SERIALISED_OF_POINTS = (
+    "0000000f7075727365722e706f696e74732e31"  # "purser.points.1"
+    "00000008000000000000002a"  # 42
+    "000000080000000000000001"
+    "000000080000000000000007"
+    "000000046c6f6164"
+    "0000000800000000000055f0"
+    "000000080000000000000bb8"
+    "0000000800000000000061a8"
+    "ffffffff"  # NULL
+    "00000003502d31"
+    "0000000463617368"
+    "0000000800000000002191c0"
+    "ffffffff"
+    "ffffffff"
+    "000000080000000000000005"
+    "00000008000000000000518f"  # days since 1970
+    "ffffffff"
+    "ffffffff"
+    "ffffffff"
+    "0000000cc39c62657277656973756e67"
+    "0000000773746166663a33"
+    "000000056b65792d31"
+    "00000020000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+    "0000000800064c0953885240"  # microseconds since 1970
+)
+ENTRIES = {chain.FORMAT: ENTRY, chain.POINTS_FORMAT: OF_POINTS}
+FIELDS = {chain.FORMAT: chain.FIELDS, chain.POINTS_FORMAT: chain.POINTS_FIELDS}
+in_both_formats = pytest.mark.parametrize("form", [chain.FORMAT, chain.POINTS_FORMAT])
 TEXTS = (
     "",
     "a",
@@ -77,7 +133,13 @@ INSTANTS = (
     dt.datetime(2026, 3, 29, 2, 30, tzinfo=dt.timezone(dt.timedelta(hours=5, minutes=45))),
     dt.datetime(9999, 12, 31, 23, 59, 59, 999999, dt.UTC),
 )
-SQL_TYPES = {"integer": "bigint", "text": "text", "digest": "bytea", "instant": "timestamptz"}
+SQL_TYPES = {
+    "integer": "bigint",
+    "text": "text",
+    "digest": "bytea",
+    "date": "date",
+    "instant": "timestamptz",
+}
 
 
 def random_value(chance: random.Random, kind: str) -> Any:
@@ -93,19 +155,23 @@ def random_value(chance: random.Random, kind: str) -> Any:
             return chance.choice((*TEXTS, letters))
         case "digest":
             return chance.randbytes(32)
+        case "date":
+            return dt.date.fromordinal(chance.randint(1, dt.date.max.toordinal()))
         case _:
             moment = MOMENT + dt.timedelta(microseconds=chance.randint(-(10**15), 10**15))
             return chance.choice((*INSTANTS, moment))
 
 
-def test_sql_and_python_agree_on_random_rows(session):
+@in_both_formats
+def test_sql_and_python_agree_on_random_rows(session, form):
     chance = random.Random(20260302)
-    rows = [{name: random_value(chance, kind) for name, kind in chain.FIELDS} for _ in range(ROWS)]
+    rows = [{name: random_value(chance, kind) for name, kind in FIELDS[form]} for _ in range(ROWS)]
     before = [chance.randbytes(32) for _ in rows]
-    columns = [(name, SQL_TYPES[kind.removeprefix("optional ")]) for name, kind in chain.FIELDS]
+    columns = [(name, SQL_TYPES[kind.removeprefix("optional ")]) for name, kind in FIELDS[form]]
+    expressions = {name: f"e.{name}" for name, _ in columns}
     hashed = session.scalars(
         text(
-            f"SELECT {chain.sql({name: f'e.{name}' for name, _ in columns}, before='e.before')}"
+            f"SELECT {chain.sql(expressions, before='e.before', form=form)}"
             f" FROM unnest({', '.join(f'CAST(:{name} AS {kind}[])' for name, kind in columns)},"
             f" CAST(:before AS bytea[])) WITH ORDINALITY"
             f" AS e({', '.join(name for name, _ in columns)}, before, place) ORDER BY place"
@@ -115,13 +181,14 @@ def test_sql_and_python_agree_on_random_rows(session):
     differing = [
         row
         for row, previous, found in zip(rows, before, hashed, strict=True)
-        if chain.digest(row, previous) != found
+        if chain.digest(row, previous, form=form) != found
     ]
     assert differing == []
 
 
 def test_the_serialisation_is_as_documented():
     assert chain.serialise(ENTRY).hex() == SERIALISED
+    assert chain.serialise(OF_POINTS, form=chain.POINTS_FORMAT).hex() == SERIALISED_OF_POINTS
 
 
 def test_known_hashes():
@@ -131,19 +198,23 @@ def test_known_hashes():
         chain.digest({**ENTRY, "sequence": 2, "agent_id": 0}, first).hex()
         == "e6c593300d841e23fd81a63fc1dfeb3c60ceea4022b3242c6fbd44cc7123584b"
     )
+    of_points = hashlib.sha256(bytes(32) + bytes.fromhex(SERIALISED_OF_POINTS)).digest()
+    assert chain.digest(OF_POINTS, chain.GENESIS, form=chain.POINTS_FORMAT) == of_points
 
 
-def test_every_field_is_under_the_hash():
-    whole = chain.digest(ENTRY, chain.GENESIS)
+@in_both_formats
+def test_every_field_is_under_the_hash(form):
+    whole = chain.digest(ENTRIES[form], chain.GENESIS, form=form)
     other = {
         "integer": 99,
         "text": "other",
         "digest": bytes(32),
+        "date": MOMENT.date(),
         "instant": MOMENT + dt.timedelta(microseconds=1),
     }
-    for name, kind in chain.FIELDS:
-        changed = {**ENTRY, name: other[kind.removeprefix("optional ")]}
-        assert chain.digest(changed, chain.GENESIS) != whole, name
+    for name, kind in FIELDS[form]:
+        changed = {**ENTRIES[form], name: other[kind.removeprefix("optional ")]}
+        assert chain.digest(changed, chain.GENESIS, form=form) != whole, name
 
 
 def test_neighbouring_fields_cannot_be_shifted_into_each_other():
@@ -151,13 +222,15 @@ def test_neighbouring_fields_cannot_be_shifted_into_each_other():
     assert chain.digest(shifted, chain.GENESIS) != chain.digest(ENTRY, chain.GENESIS)
 
 
-def test_hashes_do_not_depend_on_the_session(session):
+@in_both_formats
+def test_hashes_do_not_depend_on_the_session(session, form):
     expression = chain.sql(
         {
             name: f"CAST(:{name} AS {SQL_TYPES[kind.removeprefix('optional ')]})"
-            for name, kind in chain.FIELDS
+            for name, kind in FIELDS[form]
         },
         before="CAST(:before AS bytea)",
+        form=form,
     )
     for setting, value in (
         ("TimeZone", "Asia/Kathmandu"),
@@ -170,5 +243,6 @@ def test_hashes_do_not_depend_on_the_session(session):
         session.execute(
             text("SELECT set_config(:setting, :value, true)"), {"setting": setting, "value": value}
         )
-    found = session.execute(text(f"SELECT {expression}"), {**ENTRY, "before": chain.GENESIS}).scalar_one()
-    assert found == chain.digest(ENTRY, chain.GENESIS)
+    entry = ENTRIES[form]
+    found = session.execute(text(f"SELECT {expression}"), {**entry, "before": chain.GENESIS}).scalar_one()
+    assert found == chain.digest(entry, chain.GENESIS, form=form)

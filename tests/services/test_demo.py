@@ -89,6 +89,12 @@ STORY = {
     "wallets": f"""
         SELECT p.external_id, w.status, w.status_reason, w.vip_level, w.total_xp
         FROM wallets w JOIN players p ON p.id = w.player_id WHERE {_NO_GUEST} ORDER BY 1""",
+    "points": """
+        SELECT p.external_id, e.sequence, e.kind, e.base_points, e.bonus_points, e.balance_after, e.payment,
+               e.payment_amount, e.invoice, e.price, e.expires_on, e.reverses, e.wallet_sequence, e.notes,
+               e.created_at
+        FROM loyalty_entries e JOIN players p ON p.id = e.player_id ORDER BY 1, 2""",
+    "cards": "SELECT number, issued_on, expires_on, is_active FROM loyalty_cards ORDER BY 1",
     "log": """
         SELECT action, details, logged_at FROM staff_log
         WHERE action NOT IN ('login.created', 'game.created') AND action NOT LIKE 'round.%'

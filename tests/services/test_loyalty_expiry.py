@@ -13,7 +13,7 @@ from dashboard.errors import Rejected
 from dashboard.models.loyalty import TierLoss
 from dashboard.services import chain, loyalty_expiry, points, points_standing
 from dashboard.services.actors import SYSTEM
-from dashboard.services.points import Payment
+from dashboard.services.points_reckoning import Payment
 from tests.builders import NOW, make_operator, make_player
 
 LATER = dt.datetime(2028, 3, 4, 12, tzinfo=dt.UTC)
@@ -114,9 +114,9 @@ def player_id(session: Session) -> int:
 
 
 def test_the_job_writes_byte_for_byte_what_an_act_writes(session: Session, player_id: int) -> None:
-    for number, units in enumerate((22_000, 31, 7, 45_000, 1, 92_017)):
+    for number, units in enumerate((22_000, 31, 700, 45_000, 1, 92_017)):
         load(session, player_id, units, now=NOW + dt.timedelta(days=number // 2))
-    redeem(session, player_id, 25_040, now=NOW + dt.timedelta(days=5))
+    redeem(session, player_id, 25_135, now=NOW + dt.timedelta(days=5))
     session.execute(text("UPDATE loyalty_wallets SET tier_valid_until = '2030-01-01'"))
 
     found = the_same(session, player_id, NOW + dt.timedelta(days=400))

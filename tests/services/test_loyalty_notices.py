@@ -12,7 +12,7 @@ from dashboard.models.alert import AlertState
 from dashboard.services import alert_life, loyalty_notices, points
 from dashboard.services.actors import SYSTEM
 from dashboard.services.alert_life import AlertKey
-from dashboard.services.points import Payment
+from dashboard.services.points_reckoning import Payment
 from tests.builders import NOW, make_actor, make_operator, make_player
 
 LAST = dt.date(2027, 3, 2)

@@ -13,7 +13,7 @@ from dashboard.errors import Conflict, NotFound
 from dashboard.services import loyalty_cards, loyalty_wallets, points, points_refunds
 from dashboard.services.changes import KeyReused
 from dashboard.services.loyalty_wallets import Closed
-from dashboard.services.points import Payment
+from dashboard.services.points_reckoning import Payment
 from tests.builders import NOW
 from tests.services.membership import LATER, Act, Membership, join
 

@@ -10,7 +10,7 @@ from dashboard.errors import Rejected
 from dashboard.services import points
 from dashboard.services.actors import SYSTEM
 from dashboard.services.changes import KeyReused
-from dashboard.services.points import Payment
+from dashboard.services.points_reckoning import Payment
 from tests.builders import NOW, make_operator, make_player
 
 

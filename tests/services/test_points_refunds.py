@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from dashboard.errors import NotFound
-from dashboard.services import loyalty_wallets, points_refunds
+from dashboard.services import loyalty_expiry, loyalty_wallets, points_refunds
 from dashboard.services.changes import KeyReused
 from dashboard.services.points import Done, Made
 from tests.builders import NOW
@@ -51,12 +51,13 @@ class TestRefundOfAService:
             (1, -853, -117),
         ]
 
-    def test_parts_add_up_to_the_whole(self, member: Membership) -> None:
+    # 99 cents besides 9,799 points: fifths of it are 20 cents each, where they are rounded one by one.
+    @pytest.mark.parametrize("parts", [[1, 2_000, 3, 777, None], [*[1_960] * 4, None]])
+    def test_parts_add_up_to_the_whole(self, member: Membership, parts: list[int | None]) -> None:
         member.load(22_000_00)
         before = member.row("points_batches")
         sequence = member.redeem(None, price=9_999_99).entry.sequence
         paid_besides = member.row("loyalty_entries", f"sequence = {sequence}").payment_amount
-        parts = [1, 2_000, 3, 777, None]
         done = [member.does(refund(member, sequence, part)) for part in parts]
         assert member.row("points_batches") == before
         assert sum(each.entry.payment_amount or 0 for each in done) == paid_besides
@@ -152,6 +153,16 @@ class TestAnExpiredBatch:
         assert member.row("points_batches").expires_on == until
         assert member.batch(1) == (60, 0, 40, 0)
 
+    def test_what_lapses_with_the_refund_counts_first(self, member: Membership) -> None:
+        member.run_by(refund_policy="extend")
+        member.load(22_000_00)
+        sequence = member.redeem(20_010).entry.sequence
+        # The last of 25,000 points is bonus; the last of 20,010 is not.
+        done = member.does(
+            refund(member, sequence, 1, now=LATER), kinds=["expire", "transfer_tier", "refund_service"]
+        )
+        assert [(part.base_points, part.bonus_points) for part in done.parts] == [(0, -1)]
+
     def test_a_grace_of_a_grace_comes_from_the_grace(self, member: Membership, sequence: int) -> None:
         member.does(refund(member, sequence, None, now=LATER))
         again = member.redeem(60, now=LATER).entry.sequence
@@ -214,8 +225,11 @@ class TestReversalOfALoad:
 
     def test_parts_add_up_to_the_whole(self, member: Membership) -> None:
         sequence = member.load(3_33).entry.sequence
-        taken = [member.does(reversal(member, sequence, part)).entry.points for part in (55, 56, 1, 1, None)]
-        assert taken == [0, -1, 0, 0, -2]
+        taken = [
+            member.does(reversal(member, sequence, part)).entry.points for part in (55, 55, 55, 55, None)
+        ]
+        # Of three points at 1.11 each; one by one each of the first four were none.
+        assert taken == [0, -1, 0, -1, -1]
         assert (member.row().balance, member.row().amount_paid) == (0, 0)
 
     def test_an_expired_load_is_owed_too(self, member: Membership) -> None:
@@ -253,6 +267,25 @@ class TestReversalOfALoad:
 
 def close(member: Membership) -> None:
     loyalty_wallets.close(member.session, **member.named(reason="Moved away"))
+
+
+@pytest.mark.parametrize("policy", ["grace", "original", "extend"])
+def test_a_day_ends_once_though_the_operators_clock_is_put_back(
+    session: Session, member: Membership, policy: str
+) -> None:
+    """Points of a day that is over come back, and no second entry of that day is ever needed."""
+    member.run_by(refund_policy=policy)
+    member.load(100_00)
+    sequence = member.redeem(40).entry.sequence
+    after = dt.datetime(2027, 3, 2, 23, 30, tzinfo=dt.UTC)
+    assert len(loyalty_expiry.expire_due(session, now=after, limit=10)) == 1
+    session.execute(text("UPDATE operators SET timezone = 'America/New_York'"))
+    member.does(refund(member, sequence, None, now=after))
+    left = 0 if policy == "original" else 40
+    assert member.row().balance == left
+    days = 2 if policy == "original" else 40
+    loyalty_expiry.expire_due(session, now=after + dt.timedelta(days=days), limit=10)
+    assert member.row().balance == 0
 
 
 def test_another_operators_people_find_nothing(session: Session, member: Membership) -> None:

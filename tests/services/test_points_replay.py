@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from dashboard.errors import Rejected
+from dashboard.errors import Conflict, Rejected
 from dashboard.services import loyalty_tiers, points, points_replay, points_standing
 from dashboard.services.actors import SYSTEM
-from dashboard.services.points import Payment
+from dashboard.services.points_reckoning import Payment
 from dashboard.services.points_replay import Replay
 from tests.builders import NOW, make_operator, make_player
 
@@ -159,5 +158,5 @@ def test_a_member_who_is_there_is_not_written_over(session: Session) -> None:
     player_id = make_player(session, operator_id=operator_id)
     replay = replay_of(session, player_id, operator_id, NOW)
     points_replay.write(session, [replay])
-    with pytest.raises(IntegrityError), session.begin_nested():
+    with pytest.raises(Conflict), session.begin_nested():
         points_replay.write(session, [replay])

@@ -10,7 +10,7 @@ import pytest
 
 from dashboard.models.wallet import ChangeType
 from dashboard.services import anchors, chain, findings, submissions, verification, withdrawals
-from dashboard.services.findings import Check, Finding, Proof
+from dashboard.services.findings import Check, Covered, Finding, Proof
 from tests import builders
 from tests.conftest import database_url, drop_database
 from tests.services import ledger as ledgers
@@ -52,7 +52,7 @@ def found(ledger: Ledger) -> Proof:
     proof, second = ledger.prove(), ledger.prove(independently=True)
     assert as_set(proof) == as_set(second)
     assert proof.totals == second.totals
-    assert (proof.entries, proof.balances) == (second.entries, second.balances)
+    assert proof.covered == second.covered
     assert not proof.ok
     return proof
 
@@ -78,14 +78,14 @@ def test_a_clean_ledger_has_nothing_to_find(clean):
         proof = clean.prove(independently=independently)
         assert proof.findings == ()
         assert proof.ok
-        assert (proof.entries, proof.balances, proof.anchors) == (3 * LAST + 1, 4, 2)
+        assert (proof.covered, proof.anchors) == (Covered(3 * LAST + 1, 4, 0, 0), 2)
 
 
 def test_an_empty_database_has_nothing_to_find(database, tmp_path):
     for independently in (False, True):
         proof = Ledger(database, tmp_path, ()).prove(independently=independently)
         assert proof.ok
-        assert (proof.entries, proof.balances, proof.anchors) == (0, 0, 0)
+        assert (proof.covered, proof.anchors) == (Covered(0, 0, 0, 0), 0)
 
 
 @pytest.mark.parametrize(
@@ -391,7 +391,7 @@ def test_the_outcome_is_kept(ledger):
     with ledger.owned() as connection:
         row = connection.execute("SELECT * FROM verifications").fetchone()
     assert row is not None
-    assert (row["ok"], row["entries"], row["anchors"]) == (False, proof.entries, 2)
+    assert (row["ok"], row["entries"], row["anchors"]) == (False, proof.covered.entries, 2)
     assert "does not stand where its entries left it" in row["findings"]
 
 

@@ -1,6 +1,7 @@
 """`verify` and `anchor` as a person or a script runs them."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -8,6 +9,8 @@ import pytest
 
 from dashboard.config import settings
 from dashboard.models.wallet import ChangeType
+from dashboard.services import points, points_reckoning
+from dashboard.services.actors import SYSTEM
 from tests import builders
 from tests.conftest import database_url
 from tests.services.ledger import Ledger
@@ -44,6 +47,26 @@ def test_verify_names_what_differs_and_exits_1(command, player, database):
     assert "hence: The lifetime sums" in finished.out
 
 
+def test_verify_tells_of_points(command, player, database):
+    ledger = Ledger(database, Path(), (player,))
+    ledger.transact(
+        partial(
+            points.load,
+            player_id=player,
+            payment=points_reckoning.Payment(100_00),
+            notes="Paid",
+            idempotency_key="load",
+            actor=SYSTEM,
+            now=builders.NOW,
+        )
+    )
+    assert "Points: 1 entries and 1 loyalty wallets." in command("verify").out
+    ledger.edit("UPDATE loyalty_entries SET notes = 'Given' WHERE player_id = %(p)s")
+    finished = command("verify", "--independent")
+    assert finished.code == 1
+    assert f"Entry 1 of player {player} in points does not have the hash of its content" in finished.out
+
+
 def test_verify_for_machines(command, player, database):
     outcome = json.loads(command("verify", "--json").out)
     assert (outcome["ok"], outcome["findings"], outcome["entries"]) == (True, [], 2)
@@ -69,7 +92,7 @@ def test_every_run_is_kept(command, player, database):
 def test_anchor_seals_and_writes_a_file(command, player, tmp_path):
     finished = command("anchor")
     assert finished.code == 0
-    assert finished.out.startswith("Anchor 1 holds 2 entries of 1 balances, 1 of them moved")
+    assert finished.out.startswith("Anchor 1 holds 2 entries of 1 journals, 1 of them moved")
     assert [path.name for path in (tmp_path / "anchors").iterdir()] == ["anchor-000000001.json"]
     assert "1 anchors" in command("verify").out
 

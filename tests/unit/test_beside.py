@@ -71,3 +71,25 @@ def test_an_error_here_begins_nothing_more_there() -> None:
     assert begun[0].cancelled()
     assert done == []
     assert sys.getswitchinterval() == before
+
+
+def test_an_error_here_ends_a_row_of_works_there_after_the_present_one() -> None:
+    done: list[str] = []
+    begun, is_over = threading.Event(), threading.Event()
+
+    def first(_session: Session) -> None:
+        begun.set()
+        is_over.wait(5)
+        done.append("first")
+
+    def go_wrong() -> None:
+        with beside(transact) as other:
+            other.begin_each([first, lambda _session: done.append("second")])
+            last = other.begin(lambda _session: None)
+            last.add_done_callback(lambda _future: is_over.set())
+            begun.wait(5)
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        go_wrong()
+    assert done == ["first"]

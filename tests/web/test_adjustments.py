@@ -161,6 +161,7 @@ def test_a_wrong_amount_is_told_at_the_field_and_stays(
         ({"change_type": "wager"}, "Choose what to do."),
         ({"change_type": ""}, "Choose what to do."),
         ({"change_type": "withdrawal"}, "Choose what to do."),  # is requested, then paid
+        ({"change_type": "points_conversion"}, "Choose what to do."),  # comes with points alone
         ({"seen_version": ""}, "damaged"),
         ({"seen_version": "-1"}, "damaged"),
         ({"seen_version": "x"}, "alid"),

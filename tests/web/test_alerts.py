@@ -14,7 +14,7 @@ from dashboard.models import Alert
 from dashboard.models.alert import AlertType
 from dashboard.models.login import Role
 from dashboard.models.wallet import ChangeType
-from dashboard.services import loyalty_notices, points
+from dashboard.services import loyalty_notices, points, points_reckoning
 from dashboard.services.actors import SYSTEM
 from tests import builders
 from tests.pages import Page
@@ -263,7 +263,7 @@ def test_what_expires_and_ends_is_told_in_points_and_in_what_is_missing(desk: De
         lambda session: points.load(
             session,
             player_id=player,
-            payment=points.Payment(45_000_00),
+            payment=points_reckoning.Payment(45_000_00),
             notes="Paid at the desk",
             idempotency_key="load",
             actor=SYSTEM,
@@ -278,7 +278,9 @@ def test_what_expires_and_ends_is_told_in_points_and_in_what_is_missing(desk: De
         assert "45,000.00 USD missing, 30 days before the tier ends" in inbox
     of_points = select(Alert).where(Alert.player_id == player, Alert.type == AlertType.POINTS_EXPIRING)
     page = agent.page(path_of(desk.read(lambda session: session.scalars(of_points).one())))
-    assert "Reached50,000 points, 1 day before they expire Times2" in page.by_id("alert").text
+    said = "Reached50,000 points, 1 day before they expire LoyaltyPoints and tier Times2"
+    assert said in page.by_id("alert").text
+    assert page.one("a", href=f"/players/{player}/loyalty").text == "Points and tier"
     answer = desk.sign_in(Role.MANAGER).post("/alerts/exports", {"format": "csv"})
     columns = ("Type", "Peak", "Line", "Peak, %, score or points", "Line, %, score or days")
     rows = csv.DictReader(io.StringIO(answer.data.decode("utf-8-sig"), newline=""))

@@ -475,8 +475,8 @@ class TestInbox:
         for _ in range(3):
             ask(desk, agent, desk.player(balance_minor=2_000_00))
 
-        # One of them counts, for the navigation, what waits about partners.
-        assert desk.count_queries(lambda: manager.page("/approvals")) <= 8, desk.queries
+        # One of them counts, for the navigation, what waits about partners; two read rounds and points.
+        assert desk.count_queries(lambda: manager.page("/approvals")) <= 9, desk.queries
 
     def test_a_list_that_is_longer_goes_on(self, desk: Desk) -> None:
         manager, player_id = desk.sign_in(Role.MANAGER), desk.player(balance_minor=2_000_00)

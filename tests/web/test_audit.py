@@ -34,6 +34,8 @@ def record_proof(desk: Desk, findings: list[dict[str, object]]) -> None:
                 ok=not findings,
                 entries=1_234_567,
                 balances=2_000,
+                points_entries=5_432,
+                loyalty_wallets=321,
                 anchors=4,
                 findings=json.dumps(findings),
             )
@@ -74,6 +76,7 @@ def test_a_proof_that_found_nothing_stands_with_its_figures(desk: Desk, admin: B
     assert "Nothing differs" in said
     assert "2 h ago" in said
     assert "1,234,567 entries, 2,000 balances, 4 anchors" in said
+    assert "5,432 entries, 321 loyalty wallets" in said
     assert "3.2 s" in said
 
 

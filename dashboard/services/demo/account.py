@@ -57,6 +57,8 @@ class Event:
     score: risk.Score | None = None
     reverses: int | None = None
     """Sequence of the entry that it reverses."""
+    metadata: Mapping[str, int | str] | None = None
+    """What else the entry says."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from threading import Event
 from typing import TypeVar
 
 from sqlalchemy.orm import Session
@@ -22,6 +23,7 @@ class Beside:
 
     def __init__(self, thread: ThreadPoolExecutor, transact: Transact) -> None:
         self._thread, self._transact = thread, transact
+        self._is_over = Event()
 
     def begin(self, work: Work[T]) -> Future[T]:
         """Do it as soon as what was begun before is done."""
@@ -32,9 +34,16 @@ class Beside:
 
         def each() -> None:
             for work in works:
+                if self._is_over.is_set():
+                    break
                 self._transact(work)
 
         return self._submit(each)
+
+    def end(self) -> None:
+        """Begin nothing more; what is being done is done when this returns."""
+        self._is_over.set()
+        self._thread.shutdown(cancel_futures=True)
 
     def _submit(self, work: Callable[[], T]) -> Future[T]:
         # The edge's transactions look for their engine in the context of whoever runs them.
@@ -46,9 +55,9 @@ def beside(transact: Transact) -> Iterator[Beside]:
     """Such a thread; at the end, or on an error, nothing more is begun in it."""
     turn = sys.getswitchinterval()
     sys.setswitchinterval(_TURN_SECONDS)
-    thread = ThreadPoolExecutor(1)
+    other = Beside(ThreadPoolExecutor(1), transact)
     try:
-        yield Beside(thread, transact)
+        yield other
     finally:
-        thread.shutdown(cancel_futures=True)
+        other.end()
         sys.setswitchinterval(turn)

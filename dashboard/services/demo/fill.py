@@ -1,7 +1,8 @@
 """Post the demo through the services, stretch by stretch, as if it were happening.
 
-A stretch is a few days: entries in sets (the first of every player, then the second), and at the same time,
-since nobody there is among them, the rounds at the tables; then what the office did in those days. Nothing
+A stretch is a few days: entries in sets (the first of every player, then the second), then what the office
+did about them in those days. The guests of the tables are other players: their rounds, what the office does
+about them, and the partners' money that comes of it, are told at the same time in another thread. Nothing
 here writes a balance or an entry itself.
 """
 
@@ -22,8 +23,8 @@ from dashboard.errors import Rejected
 from dashboard.models.operator import MoneyMode
 from dashboard.models.vip import Level
 from dashboard.services import balances, operators, players, vip, vip_rules
-from dashboard.services.actors import SYSTEM
-from dashboard.services.demo import evenings, gifts, habits, partners, payouts, people, requests
+from dashboard.services.actors import SYSTEM, Actor
+from dashboard.services.demo import club, evenings, gifts, habits, partners, payouts, people, requests
 from dashboard.services.demo.account import Day, Event, House
 from dashboard.services.demo.beside import beside
 from dashboard.services.demo.evenings import Guest
@@ -97,25 +98,39 @@ def fill(
         staff = hiring.result()
         agreeing = other.begin(partial(partners.found, staff_by_email=staff, house=house))
         office = Office(seed=seed, timezone=TIMEZONE, currency=CURRENCY, staff_by_email=staff)
-        members = _register(transact, office=office, operator_id=operator_id, seed=seed, lives=lives, now=now)
+        members = _register(
+            transact, agents=office.agents, operator_id=operator_id, seed=seed, lives=lives, now=now
+        )
         tables = _tables(seed, house, office, members, lives)
         made = agreeing.result()
         rng = _rng(seed, "referred")
         transact(partial(_refer, rng=rng, made=made, guests=tables.guests, members=members, lives=lives))
         months = Months(house, made, office.manager, staff["admin@example.com"])
         about_money = [_Act(at, do) for at, do in months.acts(_month_of(house.opened_at))]
-        season = other.begin_each(_season(seed, house, tables, about_money))
-        plan = _Plan(members, lives, [*_acts(seed, office, members, lives, house), *about_money])
-        for first in range(0, days_count, STRETCH_DAYS):
-            stretch = days[first : first + STRETCH_DAYS]
-            played = other.begin(partial(tables.live, days=stretch))
+        stretches = [days[first : first + STRETCH_DAYS] for first in range(0, days_count, STRETCH_DAYS)]
+        played = other.begin_each(
+            [
+                *_season(seed, house, tables, about_money),
+                *_evenings(tables, _desk_for(office, members, lives), about_money, stretches, tell),
+            ]
+        )
+        terms = transact(partial(club.open_programme, currency=CURRENCY, admin=office.admin, now=founded_at))
+        told, lives = club.tell(seed, house, terms, manager=office.manager, members=members, lives=lives)
+        plan = _Plan(members, lives, _acts(seed, office, members, lives, house))
+        for stretch in stretches:
             transact(partial(_live, plan=plan, days=stretch))
-            season.result()
-            played.result()
             transact(partial(_work, office=office, plan=plan, days=stretch, now=now))
-            tell("Living days", first + len(stretch), days_count)
+            tell("Living days", days.index(stretch[-1]) + 1, days_count)
+        # The wallets of the guests are locked as long as there is play.
+        for of_guests in (False, True):
+            if of_guests:
+                played.result()
+            some = [one for one in told if one.life.is_guest == of_guests]
+            transact(partial(club.write, told=some, now=now))
+    transact(partial(club.notice, now=now))
     transact(tables.leave_open)
     transact(months.leave)
+    office.know(members)
     transact(partial(office.leave_desk, now=now))
     transact(
         partial(requests.ask, operator_id=operator_id, staff_by_email=staff, seed=seed, now=now),
@@ -182,6 +197,35 @@ def _season(
     acts += [act for act in about_money if act.at < begins]
     opening = partial(tables.open_house, at=house.opened_at + dt.timedelta(minutes=6))
     return [opening, *(act.do for act in sorted(acts, key=lambda act: act.at))]
+
+
+def _desk_for(office: Office, members: Sequence[Member], lives: Sequence[Life]) -> Office:
+    """Who answers the alerts of the guests; `office` keeps to the others."""
+    dealt = list(zip(members, lives, strict=True))
+    office.know([member for member, life in dealt if not life.is_guest])
+    desk = office.beside()
+    desk.know([member for member, life in dealt if life.is_guest])
+    return desk
+
+
+def _evenings(
+    tables: Tables,
+    desk: Office,
+    about_money: Sequence[_Act],
+    stretches: Sequence[Sequence[Day]],
+    tell: Progress,
+) -> Iterator[Callable[[Session], None]]:
+    """What happened at the tables, and because of them, stretch by stretch."""
+    for number, days in enumerate(stretches, 1):
+        start, end = days[0].start, days[-1].end
+        yield partial(tables.live, days=days)
+        yield from (act.do for act in about_money if start <= act.at < end)
+        yield partial(desk.answer_alerts, start=start, end=min(end, tables.house.now))
+        yield partial(_told, tell, number, len(stretches))
+
+
+def _told(tell: Progress, done: int, total: int, _session: Session) -> None:
+    tell("Playing at the tables", done, total)
 
 
 def _galas(seed: int, house: House) -> Iterator[Day]:
@@ -267,14 +311,14 @@ def _lives(seed: int, house: House, count: int) -> Iterator[Life]:
 def _register(
     transact: Transact,
     *,
-    office: Office,
+    agents: Sequence[Actor],
     operator_id: int,
     seed: int,
     lives: Sequence[Life],
     now: dt.datetime,
 ) -> list[Member]:
     rng = _rng(seed, "people")
-    agents = [rng.choice(office.agents) for _ in lives]
+    in_charge = [rng.choice(agents) for _ in lives]
     invented = list(people.people(rng, len(lives)))
     new = [
         players.NewPlayer(
@@ -285,18 +329,16 @@ def _register(
             country=person.country,
             created_at=life.joined_at,
         )
-        for person, agent, life in zip(invented, agents, lives, strict=True)
+        for person, agent, life in zip(invented, in_charge, lives, strict=True)
     ]
     ids: dict[str, int] = {}
     for start in range(0, len(new), BATCH):
         some = new[start : start + BATCH]
         ids |= transact(partial(players.register, operator_id=operator_id, players=some, now=now))
-    members = [
+    return [
         Member(ids[person.external_id], person.external_id, agent)
-        for person, agent in zip(invented, agents, strict=True)
+        for person, agent in zip(invented, in_charge, strict=True)
     ]
-    office.know(members)
-    return members
 
 
 def _acts(
@@ -430,6 +472,7 @@ def _dated(member: Member, sequence: int, event: Event) -> balances.Dated:
         reason=event.reason,
         idempotency_key=_key(sequence),
         reference=event.reference,
+        metadata=event.metadata,
     )
     return balances.Dated(request, member.agent if event.by_staff else SYSTEM, event.at, event.score)
 

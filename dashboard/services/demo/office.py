@@ -151,6 +151,12 @@ class Office:
         """Who edits the rules, and agrees where a second person has to."""
         return self._staff["admin@example.com"]
 
+    def beside(self) -> "Office":
+        """The same staff for other players, whom they do not know yet."""
+        return Office(
+            seed=self._seed, timezone=self._timezone, currency=self._currency, staff_by_email=self._staff
+        )
+
     def know(self, members: Sequence[Member]) -> None:
         """Whom the office looks after."""
         self._by_id = {member.player_id: member for member in members}
@@ -165,7 +171,10 @@ class Office:
                 staff_log.record(session, actor, "session.started", now=at)
 
     def answer_alerts(self, session: Session, *, start: dt.datetime, end: dt.datetime) -> None:
-        """Look at the alerts raised from `start` until `end`, and acknowledge what falls due until then."""
+        """Look at what is new among the alerts since `start`, and acknowledge what falls due before `end`.
+
+        Of those whom this office looks after.
+        """
         found = session.execute(
             text("""
             SELECT player_id, id, type, raised_at FROM alerts
@@ -175,6 +184,8 @@ class Office:
             {"operator": self.manager.operator_id, "start": start},
         )
         for row in found:
+            if row.player_id not in self._by_id:
+                continue
             self._plan_answer(row.player_id, row.id, AlertType(row.type), row.raised_at)
         while self._due and self._due[0][0] < end:
             at, _, alert_type, player_id, alert_id = heapq.heappop(self._due)

@@ -135,6 +135,8 @@ def found(session: Session, *, staff_by_email: Mapping[str, Actor], house: House
     """Make the partners, as they were agreed with in their time, and let their users in."""
     admin = staff_by_email["admin@example.com"]
     this_month = clock.local(house.now, house.timezone).date().replace(day=1)
+    made = [_make(session, kind, admin, house, this_month) for kind in PARTNERS]
+    # Last: whoever registers players at the same time waits for this lock.
     settings = operators.lock_settings(session, operator_id=admin.operator_id)
     operators.edit(
         session,
@@ -142,7 +144,7 @@ def found(session: Session, *, staff_by_email: Mapping[str, Actor], house: House
         actor=admin,
         now=_morning(_back(this_month, PARTNERS[0].versions[0].months_ago), house),
     )
-    return [_make(session, kind, admin, house, this_month) for kind in PARTNERS]
+    return made
 
 
 def refer(

@@ -5,12 +5,13 @@ tests to spoil.
 """
 
 import argparse
-import csv
 import datetime as dt
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from dashboard.services.imports import csv_files
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 """Nothing in the files is younger."""
@@ -58,7 +59,7 @@ def write(folder: Path, *, players: int, seed: int = 1, currency: str = "USD") -
     folder.mkdir(parents=True, exist_ok=True)
     for name, rows in tables.items():
         if rows:
-            _write(folder / f"{name}.csv", rows)
+            csv_files.write(folder / f"{name}.csv", rows)
     return Sums(real, bonus, active)
 
 
@@ -72,7 +73,7 @@ def write_users(folder: Path, *, players: int, seed: int = 1) -> int:
         total += minor
         rows.append({**_user(chance, f"u{number}", number), "balance": _decimal(minor), "currency": "USD"})
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / "users.csv", rows)
+    csv_files.write(folder / "users.csv", rows)
     return total
 
 
@@ -171,13 +172,6 @@ def _decimal(minor: int) -> str:
 
 def _minor(decimal: object) -> int:
     return int(str(decimal).replace(".", ""))
-
-
-def _write(path: Path, rows: Sequence[Cells]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 if __name__ == "__main__":
