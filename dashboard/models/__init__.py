@@ -67,8 +67,8 @@ from dashboard.models.partner_money import (
     PartnerStatementLine,
 )
 from dashboard.models.player import Player, PlayerHandle, PlayerNote
-from dashboard.models.report import ReportPart, ReportRun, ReportSchedule, SavedReport
 from dashboard.models.points import LoyaltyEntry, LoyaltyMonth, PointsAllocation, PointsBatch, PointsRequest
+from dashboard.models.report import ReportPart, ReportRun, ReportSchedule, SavedReport
 from dashboard.models.round_request import RoundRequest
 from dashboard.models.vip import VipLevel, VipLevelChange, VipRule, VipRuleVersion
 from dashboard.models.wallet import Balance, Refusal, Wallet, WalletEntry
