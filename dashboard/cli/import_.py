@@ -7,6 +7,7 @@ import click
 
 from dashboard import clock, database, db
 from dashboard.cli import import_coupons, import_fx, import_legacy, import_loyalty, import_progress
+from dashboard.jobs import rollups
 from dashboard.services.imports import entries as imports
 from dashboard.services.imports import mapping as mappings
 
@@ -41,6 +42,8 @@ def entries(file: Path, mapping_file: Path, operator: str, dry_run: bool, as_jso
             dry_run=dry_run,
             progress=progress,
         )
+        if not dry_run:
+            rollups.roll(clock.now())
     click.echo(json.dumps(report.as_json(), indent=2) if as_json else report.as_text())
     if not report.is_fine:
         raise click.exceptions.Exit(1)

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from dashboard import clock, database, db, roles
 from dashboard.cli import import_progress
+from dashboard.jobs import rollups
 from dashboard.services.imports import legacy_undo, legacy_wallets
 from dashboard.services.imports.legacy_report import Report, Undone
 
@@ -31,6 +32,9 @@ def command(
             if as_json:
                 tell_touched(error)
             raise
+        if not dry_run:
+            with database.application():
+                rollups.roll(clock.now())
         _echo(undone, as_json=as_json)
         return
     with database.application(), import_progress.shown("players") as progress:
@@ -43,6 +47,8 @@ def command(
             dry_run=dry_run,
             progress=progress,
         )
+        if not dry_run:
+            rollups.roll(clock.now())
     _echo(report, as_json=as_json)
     if not report.is_fine:
         raise click.exceptions.Exit(1)

@@ -32,7 +32,7 @@ def queue() -> procrastinate.App:
 def work() -> None:
     """Do what is due and what is asked for, until SIGINT or SIGTERM."""
     # The queue is also read by commands that need none of this.
-    from dashboard.jobs import bulk_work, loyalty, playing, ticking  # noqa: PLC0415
+    from dashboard.jobs import bulk_work, loyalty, playing, rollups, ticking  # noqa: PLC0415
     from dashboard.jobs.application import application  # noqa: PLC0415
 
     with application().app_context():
@@ -45,6 +45,7 @@ def work() -> None:
             playing.keep_playing,
             playing.keep_settling,
             loyalty.keep_days,
+            rollups.keep_rolling,
         )
     ]
     for loop in loops:

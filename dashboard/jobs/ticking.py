@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from dashboard import clock, db, live
 from dashboard.errors import Conflict, Rejected
-from dashboard.jobs import bonuses, partners, rollups
+from dashboard.jobs import bonuses, partners
 from dashboard.jobs.application import application
 from dashboard.services import change_requests, points_requests, round_requests, settings_requests
 from dashboard.services.actors import SYSTEM
@@ -61,7 +61,6 @@ def keep_ticking(stop: threading.Event) -> None:
                     bonuses.expire(clock.now(), should_stop=stop.is_set)
                     bonuses.begin(clock.now())
                     partners.approve(clock.now(), should_stop=stop.is_set)
-                    rollups.roll(clock.now(), should_stop=stop.is_set)
             except DBAPIError:
                 _log.exception("ticking")
 

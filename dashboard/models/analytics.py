@@ -122,10 +122,7 @@ class DailyBalance(Base):
     entries: Mapped[int]
 
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["player_id", "currency", "operator_id"],
-            ["balances.player_id", "balances.currency", "balances.operator_id"],
-        ),
+        # No foreign key: checking it would lock the balance, which is what everybody waits for.
         CheckConstraint(
             "low <= least(opening, closing) AND high >= greatest(opening, closing)", name="range"
         ),

@@ -47,12 +47,17 @@ class Check(StrEnum):
     TIER = "tier"
     CONVERSION = "conversion"
     POINTS_REQUEST = "points_request"
+    DAILY_BALANCES = "daily_balances"
+    DAILY_TOTALS = "daily_totals"
+    HOURLY_TOTALS = "hourly_totals"
+    DAILY_ACTIVITY = "daily_activity"
     TRIAL_BALANCE = "trial_balance"
     ANCHOR = "anchor"
 
 
 _RANK = {check: rank for rank, check in enumerate(Check)}
 _OF_AN_ENTRY = (Check.SEQUENCE, Check.HASH, Check.CONTINUITY, Check.REVERSAL)
+_OVER_JOURNALS = (Check.TRIAL_BALANCE, Check.DAILY_TOTALS, Check.HOURLY_TOTALS, Check.DAILY_ACTIVITY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +179,8 @@ def fold(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
     Of one entry the first check that fails is the cause, and it also explains the break at the
     entry after it. What differs about a whole journal (balance, lifetime sums, anchored heads)
-    follows from its first entry that differs, and a trial balance from any journal of its currency.
+    follows from its first entry that differs, and a trial balance or a day's totals from any journal of
+    their currency.
     """
     chains: dict[tuple[int | None, str | None], list[Finding]] = defaultdict(list)
     sums: list[Finding] = []
@@ -182,7 +188,7 @@ def fold(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     for finding in findings:
         if finding.player_id is not None:
             chains[finding.player_id, finding.currency].append(finding)
-        elif finding.check == Check.TRIAL_BALANCE:
+        elif finding.check in _OVER_JOURNALS:
             sums.append(finding)
         else:
             others.append(finding)

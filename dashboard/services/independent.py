@@ -14,7 +14,15 @@ from typing import Any, cast
 from sqlalchemy import Row, TextClause, text
 from sqlalchemy.orm import Session
 
-from dashboard.services import anchors, chain, partner_replay, play_replay, points_check, wording
+from dashboard.services import (
+    anchors,
+    chain,
+    partner_replay,
+    play_replay,
+    points_check,
+    rollup_check,
+    wording,
+)
 from dashboard.services.findings import LIFETIME, Covered, Found
 
 _CHUNK = 2000
@@ -71,6 +79,7 @@ def check(session: Session, found: Found) -> Covered:
     requests.tell_missing(found)
     play_replay.check(session, found)
     partner_replay.check(session, found)
+    rollup_check.check(session, found)
     of_points = points_check.check(session, found)
     for operator_id, currency in sorted(held.keys() | moved.keys()):
         whose = operator_id, currency

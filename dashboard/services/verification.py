@@ -25,6 +25,7 @@ from dashboard.services import (
     partner_proof,
     play_proof,
     points_proof,
+    rollup_proof,
     wording,
 )
 from dashboard.services.findings import CAP, LIFETIME, Check, Covered, Finding, Found, Proof, Words, fold
@@ -267,6 +268,8 @@ def _check(session: Session, found: Found) -> Covered:
             found.take(session.execute(statement, {"cap": CAP}).all(), _WORDS)
         for statement in points_proof.STATEMENTS:
             found.take(session.execute(statement, {"cap": CAP}).all(), points_proof.WORDS)
+        for statement in rollup_proof.STATEMENTS:
+            found.take(session.execute(statement, {"cap": CAP}).all(), rollup_proof.WORDS)
         counted = session.execute(points_proof.COUNT).one()
         for walk in walks:
             of_money, of_points = walk.result()

@@ -19,7 +19,7 @@ REMAKEABLE = (
 )
 # What was found and asked for stands; only how it goes on changes.
 UPDATABLE = {
-    "anomaly_models": (),
+    "anomaly_models": ("content",),
     "anomalies": ("mark", "marked_by", "marked_at", "note"),
     "series_alerts": ("seen_by", "seen_at", "note"),
     "saved_reports": ("name", "subject", "definition", "is_shared", "changed_at", "is_deleted"),
@@ -347,11 +347,6 @@ def create_tables() -> None:
         sa.CheckConstraint(
             "low <= least(opening, closing) AND high >= greatest(opening, closing)",
             name=op.f("ck_daily_balances_range"),
-        ),
-        sa.ForeignKeyConstraint(
-            ["player_id", "currency", "operator_id"],
-            ["balances.player_id", "balances.currency", "balances.operator_id"],
-            name=op.f("fk_daily_balances_player_id_currency_operator_id"),
         ),
         sa.PrimaryKeyConstraint("player_id", "currency", "day", name=op.f("pk_daily_balances")),
     )

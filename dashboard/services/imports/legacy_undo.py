@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from dashboard.db import Base
 from dashboard.errors import Conflict, NotFound
-from dashboard.services import anchors, staff_log
+from dashboard.services import anchors, rollups, staff_log
 from dashboard.services.actors import SYSTEM
 from dashboard.services.imports import legacy_files, legacy_wallets, legacy_writing
 from dashboard.services.imports.legacy_report import TouchedPlayer, Undone
@@ -64,6 +64,10 @@ _LOCKS = (
     """),
     text("SELECT FROM players WHERE id IN (SELECT player_id FROM leaving) ORDER BY id FOR UPDATE"),
 )
+# What a model found odd about them goes with them, unless a person has said something to it.
+_UNSEEN = text("""
+DELETE FROM anomalies WHERE player_id IN (SELECT player_id FROM leaving) AND mark IS NULL
+""")
 _MOVED_IN = text("""
 SELECT m.player_id, m.made, p.external_id
 FROM legacy_players m JOIN players p ON p.id = m.player_id
@@ -112,6 +116,9 @@ def undo(session: Session, *, folder: Path, operator: str, now: dt.datetime) -> 
     for lock in _LOCKS:
         session.execute(lock)
     _refuse_anchored(session)
+    # Their entries are counted into the operator's days, which are made again from those that stay.
+    rollups.forget(session, operator_id=house.operator_id)
+    session.execute(_UNSEEN)
     players = _refuse_touched(session)
     done = Undone(players, {name: _delete(session, name) for name in MADE})
     session.execute(text("DELETE FROM legacy_runs WHERE id = ANY(:runs)"), {"runs": runs})
