@@ -2,6 +2,8 @@
 // only by pages that have a figure.
 (() => {
   "use strict";
+  const IMAGE = { width: 1000, height: 440 };
+
   // A custom property comes as it was written, light-dark() and all; a colour that is used comes resolved. All are
   // asked for at once: each change of the page before a question has its whole style computed anew.
   const tokens = (names) => {
@@ -29,22 +31,69 @@
       if (isBand) trace.fillcolor = colour;
     }
     Object.assign(figure.layout, { font, paper_bgcolor: "transparent", plot_bgcolor: "transparent", autosize: true });
+    // Where a finger is all there is, dragging scrolls the page.
+    if (matchMedia("(pointer: coarse)").matches) figure.layout.dragmode = false;
     figure.layout.xaxis = { ...figure.layout.xaxis, ...axis, showgrid: false };
     figure.layout.yaxis = { ...figure.layout.yaxis, ...axis };
     figure.layout.hoverlabel = { bgcolor: colours.panel, bordercolor: colours.grid, font };
     return figure;
   };
 
+  const source = (place) => place.querySelector("script").textContent;
+
   const draw = (place) => {
-    const source = place.querySelector("script");
-    place.figure ??= JSON.parse(source.textContent);
+    const isNew = !place.figure;
+    place.figure ??= JSON.parse(source(place));
     const { data, layout } = paint(place.figure);
     Plotly.react(place, data, layout, { responsive: true, displayModeBar: false });
+    if (isNew) place.on("plotly_relayout", (changed) => followRange(place, changed));
+  };
+
+  // A stretch was chosen by dragging, or the whole is shown again.
+  const followRange = (place, changed) => {
+    const back = document.querySelector(`[data-chart-reset="${place.id}"]`);
+    if (!back) return;
+    if ("xaxis.range[0]" in changed) back.removeAttribute("aria-disabled");
+    if ("xaxis.autorange" in changed) back.setAttribute("aria-disabled", "true");
+  };
+
+  // With the title that stands above it on the page, and a ground of its own.
+  const save = (place, format) => {
+    const { panel, text } = tokens(["panel", "text"]);
+    const { data, layout } = structuredClone(place.figure);
+    const words = [place.dataset.title, place.dataset.note].filter(Boolean).join(" · ");
+    const title = { text: words, x: 0.01, xanchor: "left", y: 0.97, font: { size: 14, color: text } };
+    const margin = { ...layout.margin, t: (layout.margin?.t ?? 30) + 34 };
+    const picture = { data, layout: { ...layout, title, margin, autosize: false, paper_bgcolor: panel, ...IMAGE } };
+    const filename = place.dataset.title.toLowerCase().replace(/[^a-z0-9]+/g, "-");
+    return Plotly.downloadImage(picture, { format, filename, scale: format === "png" ? 2 : 1, ...IMAGE });
+  };
+
+  document.addEventListener("click", (event) => {
+    const tool = event.target.closest?.("[data-chart-save], [data-chart-reset]");
+    if (!tool || !window.Plotly) return;
+    const place = document.getElementById(tool.dataset.chartReset ?? tool.dataset.chartOf);
+    if (!place?.figure) return;
+    if (tool.dataset.chartSave) save(place, tool.dataset.chartSave);
+    else if (tool.ariaDisabled !== "true") Plotly.relayout(place, { "xaxis.autorange": true });
+  });
+
+  // What a swap takes away, by its id: where the same figure comes again, the drawn one stays.
+  const leaving = new Map();
+
+  const keep = (place) => {
+    const drawn = place.id ? leaving.get(place.id) : undefined;
+    if (!drawn || source(drawn) !== source(place)) return false;
+    leaving.delete(place.id);
+    place.replaceWith(drawn);
+    return true;
   };
 
   const scan = () => {
     if (!window.Plotly) return;
-    for (const place of document.querySelectorAll("[data-chart]")) if (!place.figure) draw(place);
+    for (const place of document.querySelectorAll("[data-chart]")) if (!place.figure && !keep(place)) draw(place);
+    for (const drawn of leaving.values()) Plotly.purge(drawn);
+    leaving.clear();
   };
   const repaint = () => {
     for (const place of document.querySelectorAll("[data-chart]")) if (place.figure) draw(place);
@@ -52,7 +101,10 @@
 
   document.addEventListener("htmx:after:swap", scan);
   document.addEventListener("htmx:before:cleanup", (event) => {
-    for (const plot of event.target.querySelectorAll?.(".js-plotly-plot") ?? []) Plotly.purge(plot);
+    for (const drawn of event.target.querySelectorAll?.(".js-plotly-plot") ?? []) {
+      if (drawn.id && drawn.figure) leaving.set(drawn.id, drawn);
+      else Plotly.purge(drawn);
+    }
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
   new MutationObserver(repaint).observe(document.documentElement, { attributeFilter: ["data-theme"] });
