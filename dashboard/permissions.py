@@ -53,6 +53,8 @@ _MANAGER = _AGENT | {
     "partners:approve",
     "partners:edit",
     "partners:view",
+    "reports:edit",
+    "reports:view",
     "vip:view",
     "wallets:close",
 }
@@ -70,6 +72,7 @@ VERBS_BY_ROLE: Mapping[Role, frozenset[str]] = {
         "bulk:view",
         "data:export",
         "partners:view",
+        "reports:view",
         "settings:view",
         "staff:view",
         "vip:view",

@@ -29,7 +29,7 @@ XLSX_ROWS_MOST = 1_048_575
 """What a sheet holds below its header."""
 _CHUNK = 64 * 1024
 _CELL_MOST = 32_767
-_WIDTHS = {"text": 22, "number": 12, "amount": 16, "time": 20}
+_WIDTHS = {"text": 22, "number": 12, "amount": 16, "time": 20, "day": 12}
 # Excel, LibreOffice and Google's sheets begin a formula with these, some after blanks, some in full width.
 _FORMULA = re.compile(r"[\t\r\n]|[\s\ufeff\u200b]*[=+\-@＝＋－＠]")
 
@@ -48,12 +48,12 @@ class Amount(NamedTuple):
     currency: str
 
 
-Value = str | int | Amount | dt.datetime | None
+Value = str | int | Amount | dt.datetime | dt.date | None
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a file: its header, and what it takes from a row. `kind`: text, number, amount, time."""
+    """A column of a file: its header, and what it takes from a row. `kind`: text, number, amount, time, day."""
 
     label: str
     kind: str
@@ -120,7 +120,10 @@ def _written_in(zone: ZoneInfo) -> Mapping[str, Callable[[Any], object]]:
     def time(value: dt.datetime | None) -> str:
         return "" if value is None else value.astimezone(zone).isoformat()
 
-    return {"text": text, "number": number, "amount": amount, "time": time}
+    def day(value: dt.date | None) -> str:
+        return "" if value is None else value.isoformat()
+
+    return {"text": text, "number": number, "amount": amount, "time": time, "day": day}
 
 
 def write_xlsx(
@@ -165,6 +168,7 @@ def _fill(workbook: Any, page: Any, sheet: Sheet) -> None:
 def _put_into(workbook: Any, page: Any, zone: ZoneInfo) -> Mapping[str, Callable[[int, int, Any], object]]:
     """How an XLSX takes each kind of cell."""
     instant = workbook.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
+    date = workbook.add_format({"num_format": "yyyy-mm-dd"})
     figures = {
         decimals: workbook.add_format({"num_format": f"#,##0.{'0' * decimals}" if decimals else "#,##0"})
         for decimals in range(5)
@@ -183,7 +187,10 @@ def _put_into(workbook: Any, page: Any, zone: ZoneInfo) -> Mapping[str, Callable
     def time(row: int, place: int, value: dt.datetime) -> None:
         page.write_datetime(row, place, value.astimezone(zone).replace(tzinfo=None), instant)
 
-    return {"text": text, "number": number, "amount": amount, "time": time}
+    def day(row: int, place: int, value: dt.date) -> None:
+        page.write_datetime(row, place, value, date)
+
+    return {"text": text, "number": number, "amount": amount, "time": time, "day": day}
 
 
 def record(
@@ -191,7 +198,7 @@ def record(
     actor: Actor,
     *,
     what: str,
-    file_format: Format,
+    file_format: StrEnum,
     filters: Mapping[str, str],
     rows: int,
     is_whole: bool,
