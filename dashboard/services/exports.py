@@ -53,7 +53,10 @@ Value = str | int | Amount | dt.datetime | dt.date | None
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a file: its header, and what it takes from a row. `kind`: text, number, amount, time, day."""
+    """A column of a file: its header, and what it takes from a row.
+
+    `kind`: text, number, amount, time, day.
+    """
 
     label: str
     kind: str
