@@ -6,6 +6,7 @@ from flask import Flask
 from werkzeug.routing import BaseConverter, ValidationError
 
 from dashboard.models.vip import Level
+from dashboard.queries.report_subjects import SOURCES
 from dashboard.views.partner_users import UserAct
 from dashboard.views.staff import Act
 
@@ -55,8 +56,19 @@ class PartnerUserActConverter(BaseConverter):
         return str(UserAct(value))
 
 
+class ReportSubjectConverter(BaseConverter):
+    """What a report is about, by the name of its subject."""
+
+    def to_python(self, value: str) -> str:
+        """404 for what is no subject."""
+        if value not in SOURCES:
+            raise ValidationError
+        return value
+
+
 def init_app(app: Flask) -> None:
     """Make them known; before the blueprints."""
     app.url_map.converters["level"] = LevelConverter
     app.url_map.converters["staff_act"] = StaffActConverter
     app.url_map.converters["partner_user_act"] = PartnerUserActConverter
+    app.url_map.converters["report_subject"] = ReportSubjectConverter
