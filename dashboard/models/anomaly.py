@@ -45,7 +45,7 @@ class SeriesName(StrEnum):
 
 
 class AnomalyModel(Base):
-    """A fitted model of an operator's entries. The newest one scores; the others stay as they were."""
+    """A fitted model of an operator's entries. The newest one scores; of the others stays what they were."""
 
     __tablename__ = "anomaly_models"
 
@@ -60,7 +60,7 @@ class AnomalyModel(Base):
     threshold: Mapped[int] = mapped_column(SmallInteger)
     """From this score on an entry is an anomaly."""
     content: Mapped[bytes] = mapped_column(LargeBinary)
-    """Sealed: `services/anomaly_model.py` says how."""
+    """`services/anomaly_model.py` says how; empty of old ones (`anomaly_fitting.CONTENTS_KEPT`)."""
     metrics: Mapped[str] = mapped_column(server_default=text("'{}'"))
     """JSON text: what judging it on the last days gave."""
 
