@@ -6,6 +6,7 @@ Secrets made at first start are no settings: they stand in `keys.py`.
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -49,6 +50,13 @@ def _strong(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _mail_server(url: SecretStr) -> SecretStr:
+    parts = urlsplit(url.get_secret_value())
+    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+        raise ValueError("must begin with smtp:// or smtps:// and name a server")
+    return url
+
+
 Folder = Annotated[Path, AfterValidator(_absolute)]
 Secret = Annotated[SecretStr, AfterValidator(_strong)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
@@ -87,6 +95,12 @@ class Settings(BaseSettings):
     """So many proxies stand before the server, whose X-Forwarded headers are then believed."""
     metrics_token: Secret | None = Field(default=None, validation_alias="PURSER_METRICS_TOKEN")
     """Whoever shows it as a bearer token may read `/metrics`; unset means that there is no such page."""
+    smtp_url: Annotated[SecretStr, AfterValidator(_mail_server)] | None = Field(
+        default=None, validation_alias="PURSER_SMTP_URL"
+    )
+    """Where mail is handed in: `smtp://` (STARTTLS where it is offered) or `smtps://`; unset: none is."""
+    mail_from: str = Field(default="purser@localhost", validation_alias="PURSER_MAIL_FROM")
+    """In whose name."""
 
     balance_min_default: int = Field(default=-10_000, validation_alias="BALANCE_MIN_DEFAULT", le=0)
     """These four are in whole units and set the default level's rules when an operator is created."""

@@ -140,12 +140,12 @@ class ReportRun(Base):
     rows_in_all: Mapped[int | None]
     size: Mapped[int | None]
     """In bytes."""
-    cancel: Mapped[bool] = mapped_column(server_default=text("false"))
-    """Somebody wants it ended."""
     problem: Mapped[str | None]
     started_at: Mapped[Instant | None]
     ended_at: Mapped[Instant | None]
     mailed_at: Mapped[Instant | None]
+    mail_problem: Mapped[str | None]
+    """Why it could not be mailed."""
 
     __table_args__ = (
         ForeignKeyConstraint(["report_id", "operator_id"], ["saved_reports.id", "saved_reports.operator_id"]),
@@ -171,6 +171,8 @@ class ReportRun(Base):
             postgresql_where=text("schedule_id IS NOT NULL"),
         ),
         Index("ix_report_runs_operator_id_id", "operator_id", "id"),
+        # What is to be made.
+        Index("ix_report_runs_waiting", "id", postgresql_where=text("state IN ('queued', 'running')")),
     )
 
 

@@ -25,8 +25,8 @@ UPDATABLE = {
     "saved_reports": ("name", "subject", "definition", "is_shared", "changed_at", "is_deleted"),
     "report_schedules": ("format", "every", "at", "on_day", "mail_to", "next_at", "is_active"),
     "report_runs": (
-        *("state", "rows_done", "rows_in_all", "size", "cancel", "problem", "started_at", "ended_at"),
-        "mailed_at",
+        *("state", "rows_done", "rows_in_all", "size", "problem", "started_at", "ended_at"),
+        *("mailed_at", "mail_problem"),
     ),
 }
 
@@ -289,11 +289,11 @@ def create_tables() -> None:
         sa.Column("rows_done", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("rows_in_all", sa.BigInteger(), nullable=True),
         sa.Column("size", sa.BigInteger(), nullable=True),
-        sa.Column("cancel", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("problem", sa.Text(), nullable=True),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("mailed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("mail_problem", sa.Text(), nullable=True),
         sa.CheckConstraint(
             "(state IN ('done', 'failed', 'cancelled')) = (ended_at IS NOT NULL) AND (state = 'done') = (size IS NOT NULL) AND (state = 'failed') = (problem IS NOT NULL)",
             name=op.f("ck_report_runs_ended"),
@@ -324,6 +324,13 @@ def create_tables() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_report_runs")),
     )
     op.create_index("ix_report_runs_operator_id_id", "report_runs", ["operator_id", "id"], unique=False)
+    op.create_index(
+        "ix_report_runs_waiting",
+        "report_runs",
+        ["id"],
+        unique=False,
+        postgresql_where=sa.text("state IN ('queued', 'running')"),
+    )
     op.create_index(
         "uq_report_runs_due_at",
         "report_runs",
