@@ -32,7 +32,7 @@ def queue() -> procrastinate.App:
 def work() -> None:
     """Do what is due and what is asked for, until SIGINT or SIGTERM."""
     # The queue is also read by commands that need none of this.
-    from dashboard.jobs import bulk_work, loyalty, playing, rollups, ticking  # noqa: PLC0415
+    from dashboard.jobs import anomalies, bulk_work, loyalty, playing, rollups, ticking  # noqa: PLC0415
     from dashboard.jobs.application import application  # noqa: PLC0415
 
     with application().app_context():
@@ -46,6 +46,7 @@ def work() -> None:
             playing.keep_settling,
             loyalty.keep_days,
             rollups.keep_rolling,
+            anomalies.keep_watching,
         )
     ]
     for loop in loops:

@@ -1,4 +1,4 @@
-"""What is done once a day: an anchor for the day that ended, proof that nothing differs, tidying up."""
+"""What is done once a day: an anchor for the day that ended, models, proof that nothing differs, tidying."""
 
 import procrastinate
 
@@ -22,6 +22,16 @@ def anchor(timestamp: int) -> None:
         )
 
 
+@tasks.periodic(cron="20 2 * * *")
+@tasks.task(name="fit", queueing_lock="fit", retry=_RETRY)
+def fit(timestamp: int) -> None:
+    """Fit the model of every operator anew, at 02:20 UTC."""
+    from dashboard.jobs import anomalies  # noqa: PLC0415 - loads numpy
+
+    with application().app_context():
+        anomalies.fit_all(clock.now())
+
+
 @tasks.periodic(cron="10 3 * * *")
 @tasks.task(name="verify", queueing_lock="verify", retry=_RETRY)
 def verify(timestamp: int) -> None:
@@ -37,9 +47,10 @@ def verify(timestamp: int) -> None:
 @tasks.periodic(cron="40 3 * * *")
 @tasks.task(name="purge", queueing_lock="purge", retry=_RETRY)
 def purge(timestamp: int) -> None:
-    """Delete what sign-ins leave behind, at 03:40 UTC: sessions that are over, and addresses gone quiet."""
-    from dashboard.services import addresses, sessions  # noqa: PLC0415 - as above
+    """Delete what nobody needs any more, at 03:40 UTC: sessions that are over, addresses gone quiet, old files."""
+    from dashboard.services import addresses, report_runs, sessions  # noqa: PLC0415 - as above
 
     with application().app_context(), db.writing() as session:
         sessions.forget(session, now=clock.now())
         addresses.forget_stale(session, now=clock.now())
+        report_runs.forget_old(session, now=clock.now())

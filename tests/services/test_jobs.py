@@ -41,4 +41,9 @@ def test_the_hours_are_in_utc(queue):
     for periodic in queue.periodic_registry.periodic_tasks.values():
         due = periodic.croniter.get_next(ret_type=float, start_time=midnight)
         hours[periodic.task.name] = f"{dt.datetime.fromtimestamp(due, dt.UTC):%H:%M}"
-    assert hours == {"nightly:anchor": "00:05", "nightly:verify": "03:10", "nightly:purge": "03:40"}
+    assert hours == {
+        "nightly:anchor": "00:05",
+        "nightly:fit": "02:20",
+        "nightly:verify": "03:10",
+        "nightly:purge": "03:40",
+    }
