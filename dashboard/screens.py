@@ -7,7 +7,13 @@ for such ones by walking through the lists, so that any desk with the demo's sig
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from dashboard import screens_analytics, screens_earnings, screens_loyalty, screens_partners
+from dashboard import (
+    screens_analytics,
+    screens_earnings,
+    screens_loyalty,
+    screens_partners,
+    screens_reports,
+)
 from dashboard.screen import (
     HEIGHT,
     NARROW,
@@ -330,6 +336,7 @@ SCREENS = (
     *screens_partners.SCREENS,
     *screens_loyalty.SCREENS,
     *screens_analytics.SCREENS,
+    *screens_reports.SCREENS,
     Screen("vip-rules", "admin", "/vip-rules"),
     Screen("vip-rule", "admin", "/vip-rules/{currency}/gold"),
     Screen("vip-rule-edit", "admin", "/vip-rules/{currency}/gold/edit"),

@@ -131,6 +131,30 @@ class ReportForm(FilterForm):
         return Choice(kind, self.good("since"), self.good("until"))
 
 
+class PlayerReportForm(FilterForm):
+    """Of which period one player's report is."""
+
+    period = SelectField(
+        "Period", choices=[choice(*each) for each in _PERIODS.items()], validate_choice=False
+    )
+    since = DayField("From")
+    until = DayField("To")
+
+    def __init__(self, given: Any) -> None:
+        super().__init__(given)
+        if not self.period.data:
+            self.period.data = PeriodKind.MONTHLY.value
+
+    def wanted(self, subject: Subject) -> Choice:
+        """The period asked for; the usual one where what was typed is none, with the error at its field."""
+        kind = PeriodKind(self.good("period") or PeriodKind.MONTHLY)
+        asked = Choice(kind, self.good("since"), self.good("until"))
+        wrong = report_definitions.problems(Definition(subject.name, period=asked), subject)
+        for name, message in wrong:
+            self._fields[name].errors = [*self._fields[name].errors, message]
+        return Choice() if wrong else asked
+
+
 class SavedReportForm(DeskForm):
     """What a report is called, and who sees it."""
 

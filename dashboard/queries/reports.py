@@ -106,6 +106,12 @@ def listing(definition: Definition, within: Bounds) -> Listing[Row]:
     return Listing(_statement(definition, within), _row)
 
 
+def first_rows(session: Session, definition: Definition, within: Bounds, at_most: int) -> list[Row]:
+    """The first so many. Raises Rejected as `listing` does."""
+    found = session.execute(listing(definition, within).statement.limit(at_most))
+    return [_row(row) for row in found]
+
+
 def preview(session: Session, definition: Definition, within: Bounds) -> Preview:
     """The first rows, how many there are, and what they come to. Raises Rejected as `listing` does.
 
@@ -121,12 +127,10 @@ def preview(session: Session, definition: Definition, within: Bounds) -> Preview
 
 
 def _preview(session: Session, definition: Definition, within: Bounds) -> Preview:
-    all_rows = listing(definition, within)
-    first = session.execute(all_rows.statement.limit(PREVIEW_ROWS))
-    rows = [_row(row) for row in first]
+    rows = first_rows(session, definition, within, PREVIEW_ROWS)
     count = len(rows)
     if count == PREVIEW_ROWS:
-        count = all_rows.count(session, COUNT_MOST + 1)
+        count = listing(definition, within).count(session, COUNT_MOST + 1)
     found = totals(session, definition, within) if 0 < count <= COUNT_MOST else []
     return Preview(rows, count, found)
 

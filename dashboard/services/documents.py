@@ -13,6 +13,7 @@ from typing import Any
 import typst
 
 STATEMENT = Path(__file__).parent / "statement.typ"
+REPORT = Path(__file__).parent / "report.typ"
 
 
 def typeset(layout: Path, data: Mapping[str, Any], *, made_at: dt.datetime) -> bytes:
