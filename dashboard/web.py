@@ -17,6 +17,12 @@ from dashboard.views import (
     alert_acts,
     alerts,
     analytics,
+    analytics_agents,
+    analytics_games,
+    analytics_liability,
+    analytics_pages,
+    analytics_player,
+    anomalies,
     approvals,
     audit,
     auth,
@@ -67,10 +73,15 @@ from dashboard.views import (
     partner_what_if,
     partners,
     player_list,
+    player_reports,
     players,
     points_requests,
     presenting,
     referrals,
+    report_files,
+    report_runs,
+    report_schedules,
+    reports,
     reversals,
     round_acts,
     round_requests,
@@ -90,6 +101,16 @@ BLUEPRINTS = (
     links.bp,
     desk.bp,
     analytics.bp,
+    reports.bp,
+    report_files.bp,
+    report_runs.bp,
+    report_schedules.bp,
+    player_reports.bp,
+    analytics_agents.bp,
+    analytics_games.bp,
+    analytics_liability.bp,
+    analytics_player.bp,
+    anomalies.bp,
     player_list.bp,
     players.bp,
     wallets.bp,
@@ -167,6 +188,7 @@ def create_app(**overrides: Any) -> Flask:
     errors.init_app(app)
     presenting.init_app(app)
     lists.init_app(app)
+    analytics_pages.init_app(app)
     cards.init_app(app)
     partner_pages.init_app(app)
     loyalty_pages.init_app(app)

@@ -7,6 +7,7 @@ came by last.
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import lru_cache
 
 from sqlalchemy import TextClause, text
@@ -31,6 +32,14 @@ class Scope:
     level: Level | None = None
 
 
+class Part(StrEnum):
+    """What a scope is divided by."""
+
+    AGENT = "agent_id"
+    """Who was in charge of the player, by login id; 0 is nobody."""
+    LEVEL = "level"
+
+
 @dataclass(frozen=True, slots=True)
 class BucketSum:
     """What the entries of one kind come to in one bucket. Minor units."""
@@ -44,6 +53,23 @@ class BucketSum:
     bonus: int
     credits: int
     """What raised balances, real and bonus."""
+    part: str = ""
+    """Whose: an agent's id or a level, where the scope was divided."""
+
+
+@dataclass(frozen=True, slots=True)
+class CurrencySum:
+    """What the entries of one kind come to in one currency on one day, or in one hour. Minor units."""
+
+    currency: str
+    at: dt.datetime
+    """The hour's beginning; for a day its midnight, by the operator's wall, without a zone."""
+    change_type: str
+    contra_account: str
+    entries: int
+    real: int
+    bonus: int
+    credits: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +80,13 @@ class Opening:
     bonus: int
 
 
-def sums(session: Session, scope: Scope, buckets: Sequence[Span], unit: Unit) -> list[BucketSum]:
-    """The sums of each kind of entry by bucket, of adjoining buckets of that unit; empty ones have no row."""
+def sums(
+    session: Session, scope: Scope, buckets: Sequence[Span], unit: Unit, *, by: Part | None = None
+) -> list[BucketSum]:
+    """The sums of each kind of entry by bucket, of adjoining buckets of that unit; empty ones have no row.
+
+    `by` divides each of them further.
+    """
     by_hour = unit == Unit.HOUR
     parameters = _named(session, scope, buckets[0].start, buckets[-1].end) | {
         "starts": [bucket.start if by_hour else _day(bucket.start, scope) for bucket in buckets],
@@ -63,7 +94,7 @@ def sums(session: Session, scope: Scope, buckets: Sequence[Span], unit: Unit) ->
         "live_starts": [bucket.start for bucket in buckets],
         "live_ends": [bucket.end for bucket in buckets],
     }
-    statement = _summing(by_hour=by_hour, is_whole=_is_whole(scope))
+    statement = _summing(by_hour=by_hour, is_whole=_is_whole(scope), by=by)
     return [BucketSum(*row) for row in session.execute(statement, parameters)]
 
 
@@ -76,11 +107,36 @@ def opening(session: Session, scope: Scope, at: dt.datetime) -> Opening:
     return Opening(int(row.real), int(row.bonus))
 
 
+def sums_by_currency(session: Session, scope: Scope, span: Span, unit: Unit) -> list[CurrencySum]:
+    """As `sums`, of all currencies, by day, or by hour for hours; the scope's own currency says nothing."""
+    by_hour = unit == Unit.HOUR
+    parameters = _named(session, scope, span.start, span.end)
+    parameters |= {"first": _day(span.start, scope), "last": _day(span.end, scope), "zone": scope.timezone}
+    return [CurrencySum(*row) for row in session.execute(_by_currency(by_hour=by_hour), parameters)]
+
+
+def openings(session: Session, scope: Scope, at: dt.datetime) -> dict[str, Opening]:
+    """As `opening`, by currency."""
+    midnight = clock.day(at, scope.timezone).start
+    parameters = _named(session, scope, dt.datetime.min.replace(tzinfo=dt.UTC), midnight)
+    parameters |= {"day": _day(at, scope), "at": at}
+    rows = session.execute(_opening(is_whole=_is_whole(scope), by_currency=True), parameters)
+    return {row.currency: Opening(int(row.real), int(row.bonus)) for row in rows}
+
+
+def passed_at(session: Session, scope: Scope) -> dt.datetime | None:
+    """When the rollups last held all of an operator's entries; None where its days are counted anew."""
+    named = {"operator": scope.operator_id, "timezone": scope.timezone}
+    found: dt.datetime | None = session.scalar(_PASSED, named)
+    return found
+
+
 _PASSED = text("SELECT passed_at FROM rollup_passes WHERE operator_id = :operator AND timezone = :timezone")
 _ENTRIES = """
-SELECT e.created_at, e.change_type, e.contra_account, e.real_delta, e.bonus_delta
+SELECT e.created_at, e.change_type, e.contra_account, e.real_delta, e.bonus_delta, e.currency,
+       {part} AS part
 FROM wallet_entries e
-WHERE e.operator_id = :operator AND e.currency = :currency
+WHERE e.operator_id = :operator AND {currency}
   AND e.created_at >= :{start} AND e.created_at < :{end}
 """
 # What is younger than the marks; all, where an operator's days are being counted anew. An entry is dated when
@@ -94,28 +150,31 @@ _OF_SCOPE = """
   AND (CAST(:agent AS bigint) IS NULL OR {agent} = :agent)
   AND (CAST(:level AS text) IS NULL OR {level} = :level)
 """
+_AGENT = "coalesce(e.agent_id, 0)"
 _LEVEL = rollups.LEVEL.replace(
     "w.vip_level", "(SELECT vip_level FROM wallets w WHERE w.player_id = e.player_id)"
 )
 
 
 @lru_cache
-def _summing(*, by_hour: bool, is_whole: bool) -> TextClause:
-    if by_hour and not is_whole:
+def _summing(*, by_hour: bool, is_whole: bool, by: Part | None) -> TextClause:
+    is_divided = by is not None or not is_whole
+    if by_hour and is_divided:
         # There is no rollup of an agent's hours: at most some days of entries.
-        live = _entries(is_whole=False, younger=False)
+        live = _entries(is_whole=is_whole, younger=False, by=by)
         held = (
-            "SELECT NULL::int, NULL::text, NULL::text, 0::bigint, 0::bigint, 0::bigint, 0::bigint WHERE false"
+            "SELECT NULL::int, NULL::text, NULL::text, 0::bigint, 0::bigint, 0::bigint, 0::bigint, NULL::text"
+            " WHERE false"
         )
     else:
-        live = _entries(is_whole=is_whole, younger=True)
+        live = _entries(is_whole=is_whole, younger=True, by=by)
         table, column = ("hourly_totals", "hour") if by_hour else ("daily_totals", "day")
-        scoped = ""
-        if not is_whole:
-            table, scoped = "daily_activity", _OF_SCOPE.format(agent="t.agent_id", level="t.level")
+        table = "daily_activity" if is_divided else table
+        scoped = "" if is_whole else _OF_SCOPE.format(agent="t.agent_id", level="t.level")
         kind = "timestamptz" if by_hour else "date"
+        part = f"CAST(t.{by} AS text)" if by else "''"
         held = f"""
-        SELECT b.n, t.change_type, t.contra_account, t.entries, t.real, t.bonus, t.credits
+        SELECT b.n, t.change_type, t.contra_account, t.entries, t.real, t.bonus, t.credits, {part}
         FROM unnest(CAST(:starts AS {kind}[]), CAST(:ends AS {kind}[])) WITH ORDINALITY AS b(first, last, n)
         JOIN {table} t ON t.operator_id = :operator AND t.currency = :currency
          AND t.{column} >= b.first AND t.{column} < b.last {scoped}
@@ -123,47 +182,88 @@ def _summing(*, by_hour: bool, is_whole: bool) -> TextClause:
         """
     return text(f"""
     SELECT CAST(n - 1 AS int), change_type, contra_account, CAST(sum(entries) AS bigint),
-           CAST(sum(real) AS bigint), CAST(sum(bonus) AS bigint), CAST(sum(credits) AS bigint)
+           CAST(sum(real) AS bigint), CAST(sum(bonus) AS bigint), CAST(sum(credits) AS bigint), part
     FROM (
       {held}
       UNION ALL
       SELECT b.n, l.change_type, l.contra_account, 1, l.real_delta, l.bonus_delta,
-             greatest(l.real_delta + l.bonus_delta, 0)
+             greatest(l.real_delta + l.bonus_delta, 0), l.part
       FROM ({live}) AS l
       JOIN unnest(CAST(:live_starts AS timestamptz[]), CAST(:live_ends AS timestamptz[]))
         WITH ORDINALITY AS b(first, last, n) ON l.created_at >= b.first AND l.created_at < b.last
-    ) AS parts(n, change_type, contra_account, entries, real, bonus, credits)
-    GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+    ) AS parts(n, change_type, contra_account, entries, real, bonus, credits, part)
+    GROUP BY 1, 2, 3, part ORDER BY 1, 2, 3, part
     """)
 
 
 @lru_cache
-def _opening(*, is_whole: bool) -> TextClause:
+def _opening(*, is_whole: bool, by_currency: bool = False) -> TextClause:
     table = "daily_totals" if is_whole else "daily_activity"
     held = "" if is_whole else _OF_SCOPE.format(agent="t.agent_id", level="t.level")
-    live = _entries(is_whole=is_whole, younger=True)
+    held += "" if by_currency else " AND t.currency = :currency"
+    live = _entries(is_whole=is_whole, younger=True, by_currency=by_currency)
     # Of the day that has begun before that moment nothing is asked of the rollups.
-    begun = _entries(is_whole=is_whole, younger=False, start="end", end="at")
+    begun = _entries(is_whole=is_whole, younger=False, start="end", end="at", by_currency=by_currency)
+    grouped = "GROUP BY currency" if by_currency else ""
     return text(f"""
-    SELECT coalesce(sum(real), 0) AS real, coalesce(sum(bonus), 0) AS bonus FROM (
-      SELECT t.real, t.bonus FROM {table} t
-      WHERE t.operator_id = :operator AND t.currency = :currency AND t.day < :day AND :is_held {held}
+    SELECT coalesce(sum(real), 0) AS real, coalesce(sum(bonus), 0) AS bonus, min(currency) AS currency FROM (
+      SELECT t.real, t.bonus, t.currency FROM {table} t
+      WHERE t.operator_id = :operator AND t.day < :day AND :is_held {held}
       UNION ALL
-      SELECT real_delta, bonus_delta FROM ({live}) AS l
+      SELECT real_delta, bonus_delta, currency FROM ({live}) AS l
       UNION ALL
-      SELECT real_delta, bonus_delta FROM ({begun}) AS d
-    ) AS parts
+      SELECT real_delta, bonus_delta, currency FROM ({begun}) AS d
+    ) AS parts {grouped}
     """)
 
 
-def _entries(*, is_whole: bool, younger: bool, start: str = "start", end: str = "end") -> str:
+@lru_cache
+def _by_currency(*, by_hour: bool) -> TextClause:
+    live = _entries(is_whole=False, younger=not by_hour, by_currency=True)
+    place = "date_trunc('hour', l.created_at, 'UTC')"
+    held = ""
+    if not by_hour:
+        place = "date_trunc('day', l.created_at AT TIME ZONE :zone)"
+        scoped = _OF_SCOPE.format(agent="t.agent_id", level="t.level")
+        held = f"""
+        SELECT t.currency, CAST(t.day AS timestamp), t.change_type, t.contra_account, t.entries, t.real,
+               t.bonus, t.credits
+        FROM daily_activity t
+        WHERE t.operator_id = :operator AND t.day >= :first AND t.day < :last AND :is_held {scoped}
+        UNION ALL
+        """
+    return text(f"""
+    SELECT currency, at, change_type, contra_account, CAST(sum(entries) AS bigint),
+           CAST(sum(real) AS bigint), CAST(sum(bonus) AS bigint), CAST(sum(credits) AS bigint)
+    FROM (
+      {held}
+      SELECT l.currency, {place}, l.change_type, l.contra_account, 1, l.real_delta, l.bonus_delta,
+             greatest(l.real_delta + l.bonus_delta, 0)
+      FROM ({live}) AS l
+    ) AS parts(currency, at, change_type, contra_account, entries, real, bonus, credits)
+    GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
+    """)
+
+
+def _entries(
+    *,
+    is_whole: bool,
+    younger: bool,
+    start: str = "start",
+    end: str = "end",
+    by: Part | None = None,
+    by_currency: bool = False,
+) -> str:
     """Entries of the scope between the instants that these parameters name."""
-    scoped = "" if is_whole else _OF_SCOPE.format(agent="coalesce(e.agent_id, 0)", level=_LEVEL)
-    return _ENTRIES.format(start=start, end=end) + (_YOUNGER if younger else "") + scoped
+    scoped = "" if is_whole else _OF_SCOPE.format(agent=_AGENT, level=_LEVEL)
+    part = {None: "''", Part.AGENT: f"CAST({_AGENT} AS text)", Part.LEVEL: _LEVEL}[by]
+    currency = "true" if by_currency else "e.currency = :currency"
+    found = _ENTRIES.format(start=start, end=end, part=part, currency=currency)
+    return found + (_YOUNGER if younger else "") + scoped
 
 
 def _named(session: Session, scope: Scope, start: dt.datetime, end: dt.datetime) -> dict[str, object]:
-    passed = session.scalar(_PASSED, {"operator": scope.operator_id, "timezone": scope.timezone})
+    passed = passed_at(session, scope)
     return {
         "operator": scope.operator_id,
         "currency": scope.currency,

@@ -6,7 +6,7 @@ and is shown only, never posted.
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
@@ -113,15 +113,18 @@ class Risk:
 
 def course(opening: int, changes: Sequence[Point], span: Span) -> Course:
     """The course of a balance over `span`, from what it was at its start and the changes within, in order."""
-    balance, since, weighted = opening, span.start, 0
-    low = high = opening
-    for point in changes:
-        weighted += balance * _microseconds(point.at - since)
-        balance, since = point.balance, point.at
-        low, high = min(low, balance), max(high, balance)
-    weighted += balance * _microseconds(span.end - since)
+    stands = [opening, *(point.balance for point in changes)]
+    weighted = sum(balance * length for balance, length in _stood(opening, changes, span))
     whole = _microseconds(span.end - span.start)
-    return Course(opening, balance, low, high, Fraction(weighted, whole) if whole else Fraction(balance))
+    mean = Fraction(weighted, whole) if whole else Fraction(stands[-1])
+    return Course(opening, stands[-1], min(stands), max(stands), mean)
+
+
+def share_below(opening: int, changes: Sequence[Point], span: Span, threshold: int) -> float:
+    """For which part of the time, 0 to 1, a balance stood below a threshold; as `course`. 0 of no time."""
+    whole = _microseconds(span.end - span.start)
+    below = sum(length for balance, length in _stood(opening, changes, span) if balance < threshold)
+    return below / whole if whole else 0.0
 
 
 def trend(closings: Sequence[int]) -> Trend:
@@ -173,6 +176,15 @@ def risk(
     points = sum(part.points for part in parts)
     level = next(level for least, level in RISK_FROM if points >= least)
     return Risk(points, level, parts)
+
+
+def _stood(opening: int, changes: Sequence[Point], span: Span) -> Iterator[tuple[int, int]]:
+    """Each balance with the microseconds that it stood."""
+    balance, since = opening, span.start
+    for point in changes:
+        yield balance, _microseconds(point.at - since)
+        balance, since = point.balance, point.at
+    yield balance, _microseconds(span.end - since)
 
 
 def _microseconds(length: dt.timedelta) -> int:

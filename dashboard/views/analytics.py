@@ -1,7 +1,5 @@
 """Analytics: what an operator's entries come to over a period, drawn and as tables."""
 
-import datetime as dt
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from flask import Blueprint, Response, make_response, render_template, request
@@ -11,43 +9,22 @@ from sqlalchemy.orm import Session
 from dashboard import clock, db
 from dashboard.forms.analytics import OverviewForm
 from dashboard.models.vip import Level
-from dashboard.queries import bonus_offers, staff
 from dashboard.queries import overview as queries
+from dashboard.queries import overview_more as more
+from dashboard.queries import staff
 from dashboard.queries.overview import Overview
-from dashboard.queries.rollups import Scope
-from dashboard.services import exports, figures, trends
-from dashboard.services.exports import Amount, Column, Sheet
+from dashboard.queries.rollups import Part, Scope
+from dashboard.services import trends
+from dashboard.services.exports import Amount, Column
 from dashboard.services.figures import Figures
-from dashboard.services.periods import Unit
-from dashboard.views import access, analytics_charts, htmx, lists
+from dashboard.services.fx import SOURCE, NoRate
+from dashboard.services.periods import Period
+from dashboard.views import access, analytics_charts, analytics_pages, htmx, lists
 from dashboard.views.access import requires
+from dashboard.views.analytics_charts import Series
+from dashboard.views.analytics_pages import Bucket, Tile
 
 bp = Blueprint("analytics", __name__)
-
-
-class Tile(NamedTuple):
-    """One figure of the period, what it was in the one before, and how it went."""
-
-    label: str
-    now: int
-    before: int
-    percent: float | None
-    line: str
-    """Points of its sparkline."""
-    is_count: bool = False
-
-
-class Line(NamedTuple):
-    """A bucket in the tables below the charts."""
-
-    start: dt.datetime
-    name: str
-    """When it began, by the operator's calendar."""
-    figures: Figures
-    real: int
-    """What all balances held at its end."""
-    bonus: int
-
 
 _TILES = (
     ("Deposits", "deposits"),
@@ -60,6 +37,23 @@ _TILES = (
     ("Adjustments", "adjustments"),
     ("Changes", "entries"),
 )
+_SIGNED = {"cash", "revenue", "adjustments"}
+
+
+class _Asked(NamedTuple):
+    form: OverviewForm
+    scope: Scope
+    period: Period
+
+
+class _Line(NamedTuple):
+    """A bucket as a row of the file."""
+
+    bucket: Bucket
+    figures: Figures
+    real: int
+    """What all balances held at its end."""
+    bonus: int
 
 
 @bp.get("/analytics")
@@ -67,87 +61,145 @@ _TILES = (
 def index() -> ResponseReturnValue:
     """The overview; for htmx the part that its filters change."""
     with db.reading() as session:
-        form, found, scope = _read(session)
-    context = _context(form, found, scope)
+        asked = _ask(session)
+        found = _read(session, asked)
+    context = _context(asked, found)
     if not htmx.wants_partial():
         return render_template("analytics/index.html", **context)
     answer = make_response(render_template("analytics/_overview.html", **context))
-    return lists.with_address(answer, "analytics.index", form)
+    return lists.with_address(answer, "analytics.index", asked.form)
 
 
 @bp.get("/analytics.csv")
 @requires("analytics:view")
-def show_csv() -> ResponseReturnValue:
+def show_csv() -> Response:
     """The figures of each bucket, as a file."""
     with db.reading() as session:
-        _form, found, scope = _read(session)
-    sheet = Sheet(_columns(scope.currency), _lines(found), scope.timezone)
-    answer = Response(exports.csv_pieces(sheet), mimetype="text/csv")
-    name = f"overview-{scope.currency}-{found.period.span.start:%Y-%m-%d}.csv"
-    answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    return answer
+        asked = _ask(session)
+        found = _read(session, asked)
+    lines = [
+        _Line(*line)
+        for line in zip(
+            analytics_pages.buckets(found.period),
+            found.buckets,
+            found.real_closings,
+            found.bonus_closings,
+            strict=True,
+        )
+    ]
+    kind = "converted-" if found.rates_of else ""
+    name = f"overview-{kind}{asked.scope.currency}-{found.period.span.start:%Y-%m-%d}"
+    return analytics_pages.file(_columns(asked.scope.currency), lines, name)
 
 
-def _read(session: Session) -> tuple[OverviewForm, Overview, Scope]:
+@bp.get("/analytics/more")
+@requires("analytics:view")
+def show_more() -> ResponseReturnValue:
+    """Alerts, whose balances moved, levels and agents beside each other: a part that comes after the sums."""
+    with db.reading() as session:
+        asked = _ask(session)
+        scope, period = asked.scope, asked.period
+        raised = more.list_raised(session, scope, period)
+        movers = more.list_movers(session, scope, period) if more.has_movers(period) else None
+        context = {
+            "form": asked.form,
+            "currency": scope.currency,
+            "period": period,
+            "buckets": analytics_pages.buckets(period),
+            "raised": raised,
+            "alerts": analytics_charts.bars(
+                period,
+                [
+                    Series(
+                        each.type.replace("_", " ").capitalize(), each.type.replace("_", "-"), each.by_bucket
+                    )
+                    for each in raised
+                ],
+                timezone=scope.timezone,
+            ),
+            "alert_columns": [
+                (each.type.replace("_", " ").capitalize(), each.by_bucket, "count") for each in raised
+            ],
+            "movers": movers,
+            "movers_days": more.MOVERS_DAYS,
+            "bands": more.list_bands(session, scope),
+            "levels": more.compare(session, scope, period, Part.LEVEL),
+            "csv_href": lists.address("analytics.show_csv", asked.form.asked()),
+        }
+    template = "analytics/_more.html" if htmx.wants_partial() else "analytics/more.html"
+    return render_template(template, **context)
+
+
+def _ask(session: Session) -> _Asked:
     operator, actor = access.current_operator(), access.current_actor()
     form = OverviewForm(
         request.args,
         names=staff.names_by_id(session, operator_id=operator.id),
         me=actor.id,
-        currencies=bonus_offers.list_currencies(session, operator_id=operator.id),
+        currencies=analytics_pages.currencies(session),
     )
     form.validate()
     level = form.good("level")
+    currency = operator.currency if form.is_converted else form.good("currency") or operator.currency
     scope = Scope(
         operator.id,
         operator.timezone,
-        form.good("currency") or operator.currency,
+        currency,
         form.chosen_id("agent"),
         Level(level) if level else None,
     )
-    period = form.wanted(now=clock.now(), zone=operator.timezone)
-    return form, queries.read(session, scope, period), scope
+    return _Asked(form, scope, form.wanted(now=clock.now(), zone=operator.timezone))
 
 
-def _context(form: OverviewForm, found: Overview, scope: Scope) -> dict[str, Any]:
-    drawn: dict[str, Any] = {"currency": scope.currency, "timezone": scope.timezone}
+def _read(session: Session, asked: _Asked) -> Overview:
+    """All currencies in one where that is asked for, and there are the rates; else those of one."""
+    if asked.form.is_converted:
+        try:
+            return queries.read_converted(session, asked.scope, asked.period, now=clock.now())
+        except NoRate as missing:
+            asked.form.complain("currency", missing.message)
+    return queries.read(session, asked.scope, asked.period)
+
+
+def _context(asked: _Asked, found: Overview) -> dict[str, Any]:
+    currency, period = asked.scope.currency, found.period
+    drawn = {"currency": currency, "timezone": asked.scope.timezone}
+    closings = (
+        Series("Real", "line", found.real_closings),
+        Series("Bonus", "theory", found.bonus_closings),
+    )
+    revenue = Series("Net gaming revenue", "line", [bucket.revenue for bucket in found.buckets])
     return {
-        "form": form,
+        "form": asked.form,
         "overview": found,
-        "currency": scope.currency,
+        "currency": currency,
+        "source": SOURCE,
         "tiles": [_tile(label, name, found) for label, name in _TILES],
-        "lines": _lines(found),
+        "buckets": analytics_pages.buckets(period),
+        "columns": [
+            (label, [getattr(bucket, name) for bucket in found.buckets], _kind(name))
+            for label, name in _TILES
+        ],
         "trend": trends.trend(found.real_closings),
         "swings": trends.volatility(found.opening_real, found.real_closings),
-        "balances": analytics_charts.balances(found, **drawn),
-        "activity": analytics_charts.activity(found, **drawn),
-        "revenue": analytics_charts.revenue(found, **drawn),
-        "csv_href": lists.address("analytics.show_csv", form.asked()),
+        "balances": analytics_charts.lines(period, closings, **drawn),
+        "activity": analytics_charts.activity(period, found.by_type, **drawn),
+        "revenue": analytics_charts.bars(period, [revenue], **drawn),
+        "csv_href": lists.address("analytics.show_csv", asked.form.asked()),
+        "more_href": lists.address("analytics.show_more", asked.form.asked()),
     }
 
 
 def _tile(label: str, name: str, found: Overview) -> Tile:
     now, before = getattr(found.whole, name), getattr(found.before, name)
-    values: Sequence[int] = [getattr(bucket, name) for bucket in found.buckets]
-    line = analytics_charts.sparkline(values)
-    return Tile(label, now, before, figures.change_percent(now, before), line, is_count=name == "entries")
+    values = [getattr(bucket, name) for bucket in found.buckets]
+    return analytics_pages.tile(label, now, before, values, is_count=name == "entries")
 
 
-def _lines(found: Overview) -> list[Line]:
-    closings = zip(
-        found.period.buckets, found.buckets, found.real_closings, found.bonus_closings, strict=True
-    )
-    zone = access.current_operator().timezone
-    return [
-        Line(bucket.start, _name(clock.local(bucket.start, zone), found.period.unit), named, real, bonus)
-        for bucket, named, real, bonus in closings
-    ]
-
-
-def _name(wall: dt.datetime, unit: Unit) -> str:
-    if unit == Unit.HOUR:
-        return f"{wall:%a} {wall.day} {wall:%b, %H:%M}"
-    return f"{wall:%B %Y}" if unit == Unit.MONTH else f"{wall:%a} {wall.day} {wall:%b %Y}"
+def _kind(name: str) -> str:
+    if name == "entries":
+        return "count"
+    return "delta" if name in _SIGNED else "amount"
 
 
 def _columns(currency: str) -> list[Column]:
@@ -156,7 +208,7 @@ def _columns(currency: str) -> list[Column]:
 
     named = [amount(label, name) for label, name in _TILES if name != "entries"]
     return [
-        Column("From", "time", lambda line: line.start),
+        Column("From", "time", lambda line: line.bucket.start),
         *named,
         Column("Changes", "number", lambda line: line.figures.entries),
         Column("Real money at the end", "amount", lambda line: Amount(line.real, currency)),

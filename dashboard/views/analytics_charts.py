@@ -2,14 +2,15 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 from markupsafe import Markup
 
 from dashboard import clock, money
 from dashboard.forms.filters import spoken
-from dashboard.queries.overview import Overview
+from dashboard.queries.player_figures import BucketCourse
+from dashboard.queries.rollups import BucketSum
 from dashboard.services.periods import Period, Unit
 from dashboard.views import charts
 
@@ -20,43 +21,93 @@ _HOVER = {
     Unit.WEEK: "week from %-d %b %Y",
     Unit.MONTH: "%B %Y",
 }
+_COMMON: dict[str, Any] = {
+    "bargap": 0.28,
+    "hovermode": "x unified",
+    "showlegend": True,
+    "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "traceorder": "normal"},
+    "margin": {"l": 56, "r": 8, "t": 30, "b": 32},
+    "yaxis": {"tickformat": "~s", "zeroline": True, "fixedrange": True},
+}
 
 
-def balances(overview: Overview, *, currency: str, timezone: str) -> Markup:
-    """Real and bonus money of all balances at the end of each bucket, as lines."""
-    starts = _starts(overview.period, timezone)
-    lines = (("Real", "line", overview.real_closings), ("Bonus", "theory", overview.bonus_closings))
-    traces = [
-        go.Scatter(x=starts, name=name, meta=meta, mode="lines", **_amounts(name, values, currency))
-        for name, meta, values in lines
-    ]
-    return charts.script(go.Figure(data=traces, layout=_layout(overview.period)))
+class Series(NamedTuple):
+    """What one line, or one layer of bars, shows: a value for each bucket."""
+
+    name: str
+    colour: str
+    """A class of chart tokens, in static/css."""
+    values: Sequence[int]
+    """Minor units; numbers where no currency is given."""
 
 
-def activity(overview: Overview, *, currency: str, timezone: str) -> Markup:
+def lines(period: Period, series: Sequence[Series], *, currency: str, timezone: str) -> Markup:
+    """Amounts at the end of each bucket, as lines."""
+    starts = _starts(period, timezone)
+    traces = [go.Scatter(x=starts, mode="lines", **_drawn(each, currency)) for each in series]
+    return charts.script(go.Figure(data=traces, layout=_layout(period)))
+
+
+def bars(period: Period, series: Sequence[Series], *, currency: str = "", timezone: str) -> Markup:
+    """What each bucket brought, as bars; of several series on one another."""
+    starts = _starts(period, timezone)
+    traces = [go.Bar(x=starts, **_drawn(each, currency)) for each in series]
+    layout = _layout(period, barmode="relative", showlegend=len(series) > 1)
+    return charts.script(go.Figure(data=traces, layout=layout))
+
+
+def activity(
+    period: Period, by_type: Sequence[Sequence[BucketSum]], *, currency: str, timezone: str
+) -> Markup:
     """What each change type moved, in or out of balances, as bars on one another."""
-    starts = _starts(overview.period, timezone)
-    kinds = sorted({row.change_type for rows in overview.by_type for row in rows})
-    traces = []
-    for kind in kinds:
-        moved = [
-            sum(row.real + row.bonus for row in rows if row.change_type == kind) for rows in overview.by_type
-        ]
-        name, meta = spoken(kind), kind.replace("_", "-")
-        traces.append(go.Bar(x=starts, name=name, meta=meta, **_amounts(name, moved, currency)))
-    return charts.script(go.Figure(data=traces, layout=_layout(overview.period, barmode="relative")))
+    kinds = sorted({row.change_type for rows in by_type for row in rows})
+    series = [
+        Series(
+            spoken(kind),
+            kind.replace("_", "-"),
+            [sum(row.real + row.bonus for row in rows if row.change_type == kind) for rows in by_type],
+        )
+        for kind in kinds
+    ]
+    return bars(period, series, currency=currency, timezone=timezone)
 
 
-def revenue(overview: Overview, *, currency: str, timezone: str) -> Markup:
-    """Net gaming revenue of each bucket as bars."""
-    values = [bucket.revenue for bucket in overview.buckets]
-    bars = go.Bar(
-        x=_starts(overview.period, timezone),
-        name="Net gaming revenue",
-        meta="line",
-        **_amounts("Net gaming revenue", values, currency),
+def course(period: Period, courses: Sequence[BucketCourse], *, currency: str, timezone: str) -> Markup:
+    """A balance at the end of each bucket as a line, with the band of where it was meanwhile."""
+    starts = _starts(period, timezone)
+    lows = [charts.major(each.low, currency) for each in courses]
+    highs = [charts.major(each.high, currency) for each in courses]
+    spans = [f"{money.show(each.low, currency)} to {money.show(each.high, currency)}" for each in courses]
+    band: dict[str, Any] = {"x": starts, "mode": "lines", "meta": "band"}
+    closings = Series("Real", "line", [each.closing for each in courses])
+    bonus = Series("Bonus", "theory", [each.bonus for each in courses])
+    traces = [
+        go.Scatter(y=lows, showlegend=False, hoverinfo="skip", **band),
+        go.Scatter(
+            y=highs,
+            customdata=spans,
+            name="Lowest to highest",
+            fill="tonexty",
+            hovertemplate="Between %{customdata}<extra></extra>",
+            **band,
+        ),
+        go.Scatter(x=starts, mode="lines", **_drawn(closings, currency)),
+        go.Scatter(x=starts, mode="lines", **_drawn(bonus, currency)),
+    ]
+    return charts.script(go.Figure(data=traces, layout=_layout(period)))
+
+
+def by_name(names: Sequence[str], series: Sequence[Series], *, currency: str = "") -> Markup:
+    """A group of bars for each name, in their order."""
+    traces = [go.Bar(x=list(names), **_drawn(each, currency)) for each in series]
+    layout = go.Layout(
+        **{
+            **_COMMON,
+            "showlegend": len(series) > 1,
+            "xaxis": {"type": "category", "fixedrange": True, "automargin": True},
+        }
     )
-    return charts.script(go.Figure(data=[bars], layout=_layout(overview.period, showlegend=False)))
+    return charts.script(go.Figure(data=traces, layout=layout))
 
 
 def sparkline(values: Sequence[int]) -> str:
@@ -71,11 +122,14 @@ def sparkline(values: Sequence[int]) -> str:
     )
 
 
-def _amounts(name: str, values: Sequence[int], currency: str) -> dict[str, Any]:
+def _drawn(series: Series, currency: str) -> dict[str, Any]:
+    said = [money.show(value, currency) if currency else f"{value:,}" for value in series.values]
     return {
-        "y": [charts.major(value, currency) for value in values],
-        "customdata": [money.show(value, currency) for value in values],
-        "hovertemplate": f"{name} %{{customdata}}<extra></extra>",
+        "name": series.name,
+        "meta": series.colour,
+        "y": [charts.major(value, currency) if currency else value for value in series.values],
+        "customdata": said,
+        "hovertemplate": f"{series.name} %{{customdata}}<extra></extra>",
     }
 
 
@@ -86,15 +140,5 @@ def _starts(period: Period, timezone: str) -> list[str]:
 
 
 def _layout(period: Period, **more: Any) -> go.Layout:
-    return go.Layout(
-        **{
-            "bargap": 0.28,
-            "hovermode": "x unified",
-            "showlegend": True,
-            "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "traceorder": "normal"},
-            "margin": {"l": 56, "r": 8, "t": 30, "b": 32},
-            "xaxis": {"type": "date", "tickformat": _TICKS[period.unit], "hoverformat": _HOVER[period.unit]},
-            "yaxis": {"tickformat": "~s", "zeroline": True, "fixedrange": True},
-            **more,
-        }
-    )
+    axis = {"type": "date", "tickformat": _TICKS[period.unit], "hoverformat": _HOVER[period.unit]}
+    return go.Layout(**{**_COMMON, "xaxis": axis, **more})

@@ -34,14 +34,33 @@ class _Place(NamedTuple):
     icon: str
     parts: tuple[str, ...] = ()
     """Other blueprints whose pages belong to this place."""
+    otherwise: str = ""
+    """Where it leads for those who may not open the first page of it."""
 
 
 _PLACES = (
     _Place("Desk", "desk.index", icon="layout-dashboard"),
-    _Place("Players", "player_list.index", icon="users", parts=("players", "wallets", "bonuses")),
+    _Place(
+        "Players",
+        "player_list.index",
+        icon="users",
+        parts=("analytics_player", "players", "wallets", "bonuses"),
+    ),
     _Place("Alerts", "alerts.index", icon="bell", parts=("alert_acts",)),
     _Place("Approvals", "approvals.index", icon="checks", parts=("points_requests", "round_requests")),
-    _Place("Analytics", "analytics.index", icon="chart-bar"),
+    _Place(
+        "Analytics",
+        "analytics.index",
+        icon="chart-bar",
+        parts=("analytics_agents", "analytics_games", "analytics_liability", "anomalies"),
+        otherwise="anomalies.index",
+    ),
+    _Place(
+        "Reports",
+        "reports.index",
+        icon="report-analytics",
+        parts=("player_reports", "report_runs", "report_schedules"),
+    ),
     _Place("Withdrawals", "movements.index", icon="cash"),
     _Place("Bulk", "bulk.index", icon="table-import"),
     _Place("Games", "games.index", icon="cards", parts=("live_round", "rounds", "round_acts", "rule_sets")),
@@ -90,7 +109,7 @@ def items(actor: Actor) -> list[Item]:
     return [
         Item(
             place.label,
-            url_for(place.endpoint),
+            url_for(endpoint),
             place.icon,
             current=_is_within(place),
             counts_alerts=place.endpoint == "alerts.index",
@@ -98,7 +117,7 @@ def items(actor: Actor) -> list[Item]:
             counts_partners=place.endpoint == "partners.index" and actor.may("partners:approve"),
         )
         for place in _PLACES
-        if may_open(actor, place.endpoint)
+        if (endpoint := _opened(actor, place))
     ]
 
 
@@ -150,6 +169,12 @@ def may_open(actor: Actor, endpoint: str) -> bool:
         return False
     permission = access.permission_of(current_app, endpoint)
     return permission is not None and actor.may(permission)
+
+
+def _opened(actor: Actor, place: _Place) -> str:
+    """The page of a place that this actor begins with; empty where they may open none."""
+    pages = (place.endpoint, place.otherwise)
+    return next((page for page in pages if page and may_open(actor, page)), "")
 
 
 def _is_within(place: _Place) -> bool:
