@@ -47,7 +47,7 @@ def verify(timestamp: int) -> None:
 @tasks.periodic(cron="40 3 * * *")
 @tasks.task(name="purge", queueing_lock="purge", retry=_RETRY)
 def purge(timestamp: int) -> None:
-    """Delete what nobody needs any more, at 03:40 UTC: sessions that are over, addresses gone quiet, old files."""
+    """Delete what nobody needs any more, at 03:40 UTC: ended sessions, addresses gone quiet, old files."""
     from dashboard.services import addresses, report_runs, sessions  # noqa: PLC0415 - as above
 
     with application().app_context(), db.writing() as session:

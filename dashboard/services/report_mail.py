@@ -11,7 +11,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from dashboard import clock
-from dashboard.services import mail
+from dashboard.services import mail, staff_log
+from dashboard.services.actors import SYSTEM
 from dashboard.services.mail import Attachment
 
 ATTACHED_MOST = 10 * 1024 * 1024
@@ -22,8 +23,8 @@ MIME = {
     "pdf": "application/pdf",
 }
 _WAITING = text("""
-SELECT r.id, r.name, r.format, r.size, r.rows_done, r.ended_at, r.due_at, s.mail_to, o.name AS operator,
-       o.timezone
+SELECT r.id, r.operator_id, r.name, r.format, r.size, r.rows_done, r.ended_at, r.due_at, s.mail_to,
+       o.name AS operator, o.timezone
 FROM report_runs r
 JOIN report_schedules s ON s.id = r.schedule_id
 JOIN operators o ON o.id = r.operator_id
@@ -40,6 +41,7 @@ class Letter:
     """A file that is to be mailed, and to whom."""
 
     run_id: int
+    operator_id: int
     to: Sequence[str]
     subject: str
     body: str
@@ -68,7 +70,8 @@ def letter(session: Session, *, run_id: int, now: dt.datetime) -> Letter | None:
     else:
         lines.append("It is too large for a mail.")
     lines.append(f"It stands in Purser under Reports, Files, number {run_id}, for 30 days.")
-    return Letter(run_id, row.mail_to, f"{row.name}: {made}", "\n\n".join(lines) + "\n", attachments)
+    body = "\n\n".join(lines) + "\n"
+    return Letter(run_id, row.operator_id, row.mail_to, f"{row.name}: {made}", body, attachments)
 
 
 def send(one: Letter, *, url: str, sender: str) -> None:
@@ -83,9 +86,15 @@ def send(one: Letter, *, url: str, sender: str) -> None:
     )
 
 
-def mailed(session: Session, *, run_id: int, now: dt.datetime) -> None:
-    """Note that it is on its way."""
-    session.execute(_MAILED, {"run": run_id, "now": now})
+def mailed(session: Session, *, one: Letter, now: dt.datetime) -> None:
+    """Note that it is on its way, and to whom."""
+    session.execute(_MAILED, {"run": one.run_id, "now": now})
+    details: staff_log.Details = {
+        "run": one.run_id,
+        "to": ", ".join(one.to),
+        "attached": bool(one.attachments),
+    }
+    staff_log.record(session, SYSTEM, "report.mailed", operator_id=one.operator_id, details=details, now=now)
 
 
 def hindered(session: Session, *, run_id: int, problem: str) -> None:

@@ -117,6 +117,11 @@ def cancel(session: Session, *, run_id: int, actor: Actor, now: dt.datetime) -> 
     staff_log.record(session, actor, "report.cancelled", details={"run": run_id, "name": name}, now=now)
 
 
+def are_waiting(session: Session) -> bool:
+    """Whether there is one to be made, or one that is being made."""
+    return session.scalars(_NEXT).first() is not None
+
+
 def find_next(session: Session) -> int | None:
     """The oldest run that nobody is making; its lock stays with the session's transaction."""
     for run_id in session.scalars(_NEXT).all():

@@ -1,0 +1,94 @@
+"""When a report is made by itself, and for whom."""
+
+import datetime as dt
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from wtforms import IntegerField, SelectField, StringField, TextAreaField
+from wtforms.validators import InputRequired, Length, NumberRange, Optional, ValidationError
+
+from dashboard.forms.base import DeskForm
+from dashboard.models.report import Every, ReportFormat
+from dashboard.services import report_schedules
+from dashboard.services.report_schedules import Timing
+
+_EVERY = [
+    (Every.DAY.value, "Every day"),
+    (Every.WEEK.value, "Every week"),
+    (Every.MONTH.value, "Every month"),
+]
+_FORMATS = [(each.value, each.value.upper()) for each in ReportFormat]
+_WEEKDAYS = [
+    *((1, "Monday"), (2, "Tuesday"), (3, "Wednesday"), (4, "Thursday"), (5, "Friday")),
+    *((6, "Saturday"), (7, "Sunday")),
+]
+_CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
+
+
+class ScheduleForm(DeskForm):
+    """How often, at what time, as what, for whom."""
+
+    report = SelectField("Report", coerce=int, validators=[InputRequired("Choose a report.")])
+    format = SelectField("File", choices=_FORMATS, default=ReportFormat.PDF.value)
+    every = SelectField("How often", choices=_EVERY, default=Every.DAY.value)
+    weekday = SelectField("Day of the week", coerce=int, choices=_WEEKDAYS, default=1)
+    day = IntegerField(
+        "Day of the month",
+        default=1,
+        validators=[
+            Optional(),
+            NumberRange(1, 31, message="Enter a day from 1 to 31."),
+        ],
+        render_kw={"inputmode": "numeric", "min": 1, "max": 31},
+    )
+    at = StringField(
+        "Time",
+        default="06:00",
+        validators=[InputRequired("Enter a time, such as 06:00."), Length(max=5, message="Enter 06:00.")],
+        render_kw={"type": "time", "autocomplete": "off"},
+    )
+    mail_to = TextAreaField(
+        "Mail to",
+        validators=[Length(max=4_000, message="Use at most 4,000 characters.")],
+        render_kw={"rows": 2, "spellcheck": "false", "autocomplete": "off"},
+    )
+
+    def __init__(self, *args: Any, reports: Sequence[tuple[int, str]], **given: Any) -> None:
+        super().__init__(*args, **given)
+        self.report.choices = list(reports)
+
+    def validate_at(self, field: Any) -> None:
+        """WTForms' hook: a time of day."""
+        if _time(field.data) is None:
+            raise ValidationError("Enter a time, such as 06:00.")
+
+    def validate_day(self, field: Any) -> None:
+        """WTForms' hook: a month needs its day."""
+        if self.every.data == Every.MONTH and field.data is None:
+            raise ValidationError("Enter a day from 1 to 31.")
+
+    @property
+    def timing(self) -> Timing:
+        """When it is to be made; for a form that is valid."""
+        every, at = Every(self.every.data), _time(self.at.data)
+        if at is None:
+            raise ValueError("ask a valid form")
+        on_day = {Every.DAY: 0, Every.WEEK: self.weekday.data, Every.MONTH: self.day.data}[every]
+        return Timing(every, at, on_day)
+
+    @property
+    def recipients(self) -> list[str]:
+        """To whom it is mailed. Raises Rejected, on `mail_to`."""
+        return report_schedules.read_recipients(self.mail_to.data or "")
+
+    @property
+    def file_format(self) -> ReportFormat:
+        """As what."""
+        return ReportFormat(self.format.data)
+
+
+def _time(typed: str | None) -> dt.time | None:
+    if not _CLOCK.fullmatch(typed or ""):
+        return None
+    return dt.time.fromisoformat(typed or "")
