@@ -1,0 +1,74 @@
+"""A mail server for tests: it takes what it is given, on a port of its own."""
+
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+
+
+@dataclass
+class PostOffice:
+    """What has been handed in, and how it answers."""
+
+    url: str = ""
+    refused: set[str] = field(default_factory=set)
+    """Recipients whom it does not take."""
+    letters: list[tuple[list[str], EmailMessage]] = field(default_factory=list)
+
+
+@contextmanager
+def opened() -> Iterator[PostOffice]:
+    """A server that listens for as long as the block lasts."""
+    office = PostOffice()
+
+    class Clerk(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            _serve(office, self)
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+
+    with Server(("127.0.0.1", 0), Clerk) as server:
+        office.url = f"smtp://127.0.0.1:{server.server_address[1]}"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        thread.start()
+        yield office
+        server.shutdown()
+        thread.join()
+
+
+def _serve(office: PostOffice, clerk: socketserver.StreamRequestHandler) -> None:
+    def say(line: str) -> None:
+        clerk.wfile.write(f"{line}\r\n".encode())
+
+    to: list[str] = []
+    say("220 here")
+    while line := clerk.rfile.readline():
+        word, _, rest = line.decode().strip().partition(" ")
+        match word.upper():
+            case "RCPT":
+                address = rest.partition("<")[2].partition(">")[0]
+                if address in office.refused:
+                    say("550 nobody")
+                else:
+                    to.append(address)
+                    say("250 yes")
+            case "DATA":
+                say("354 go on")
+                content = b""
+                while (piece := clerk.rfile.readline()) != b".\r\n":
+                    content += piece.removeprefix(b".")
+                office.letters.append((to, message_from_bytes(content, policy=policy.default)))
+                to = []
+                say("250 taken")
+            case "RSET":
+                to = []
+                say("250 yes")
+            case "QUIT":
+                say("221 bye")
+                return
+            case _:
+                say("250 yes")
