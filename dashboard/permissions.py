@@ -11,6 +11,7 @@ _READING = frozenset(
     {
         OWN_SESSION,
         "alerts:view",
+        "anomalies:view",
         "approvals:view",
         "bonuses:view",
         "desk:view",
@@ -34,6 +35,7 @@ _AGENT = _READING | {
     "withdrawals:request",
     "alerts:acknowledge",
     "alerts:handle",
+    "anomalies:mark",
 }
 _MANAGER = _AGENT | {
     "alerts:reassign",

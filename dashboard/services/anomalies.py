@@ -16,6 +16,10 @@ from dashboard.models.anomaly import Mark
 from dashboard.services import staff_log
 from dashboard.services.actors import Actor
 
+FIT_DAYS = 90
+"""Models are fitted on the entries of so many days."""
+ENTRIES_LEAST = 1_000
+"""With fewer in these days nothing is fitted, and nothing scored: all would be unusual."""
 SAYS = {Mark.RIGHT: "Something was wrong", Mark.WRONG: "It was in order"}
 """A mark as people read it."""
 

@@ -21,13 +21,11 @@ from sqlalchemy.orm import Session
 from dashboard.models import Anomaly, AnomalyModel
 from dashboard.models.anomaly import ModelKind
 from dashboard.services import anomaly_entries, anomaly_features, anomaly_model
+from dashboard.services.anomalies import ENTRIES_LEAST, FIT_DAYS
 from dashboard.services.anomaly_features import LOOKBACK_DAYS, MARKING_DELAY_DAYS, Stream
 from dashboard.services.anomaly_model import MARKS_LEAST, Kind, Model, TooFew
 from dashboard.services.anomaly_wording import FEATURES
 
-FIT_DAYS = 90
-ENTRIES_LEAST = 1_000
-"""With fewer in these days nothing is fitted, and nothing scored: all would be unusual."""
 ENTRIES_MOST = 100_000
 """So many are fitted on at most. Of operators with more, a part of the players is drawn, with all that they
 did; of these, where they still have more, every n-th entry is fitted on, and the others are their past."""

@@ -103,7 +103,7 @@ def test_what_is_fitted_is_told(session: Session, operator_id: int) -> None:
 
 def test_too_few_entries_have_no_model(session: Session, operator_id: int) -> None:
     make_history(session, operator_id, players=16, days=62)
-    assert anomaly_fitting.ENTRIES_LEAST > 16 * 62
+    assert anomalies.ENTRIES_LEAST > 16 * 62
     assert anomaly_fitting.gather(session, operator_id=operator_id, now=NOW) is None
     assert anomaly_fitting.without_model(session, now=NOW) == []
     make_history(session, operator_id, players=1, days=8)
