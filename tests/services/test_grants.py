@@ -14,7 +14,7 @@ GRANTS = {
     "anchor_heads": (APPEND, READ),
     "anchors": (APPEND, READ),
     "anomalies": (KEEP, READ),
-    "anomaly_models": (APPEND, READ),
+    "anomaly_models": (KEEP, READ),
     "balances": (KEEP, READ),
     "bets": (KEEP, READ),
     "bonus_offer_terms": (PASS, READ),
