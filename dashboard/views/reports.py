@@ -242,6 +242,8 @@ def _answer(session: Session, asked: Asked) -> Response:
             preview_rows=queries.PREVIEW_ROWS,
             count_max=queries.COUNT_MOST,
             address_of=address_of,
+            title_of=title_of,
+            definition_text=report_definitions.write(asked.definition),
         )
     )
     if partial:
