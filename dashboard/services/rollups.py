@@ -52,7 +52,8 @@ _PATIENCE = text("""
 SELECT set_config('work_mem', '64MB', true), set_config('statement_timeout', '0', true)
 """)
 # Hours are UTC's, so that they are the same in every zone. The first and the last of a balance's day are
-# found by comparing (sequence, amount) as arrays: that needs no sorting.
+# found by comparing (sequence, amount) as arrays: that needs no sorting. OFFSET 0 keeps each journal a walk of
+# its own along the primary key, however many entries there are elsewhere.
 _ROLL = text(f"""
 WITH waiting AS (
   SELECT b.player_id, b.currency, o.timezone, coalesce(m.sequence, 0) AS since,
@@ -75,9 +76,12 @@ WITH waiting AS (
          e.real_after, e.bonus_after, CAST(e.created_at AT TIME ZONE h.timezone AS date) AS day,
          date_bin('1 hour', e.created_at, timestamptz 'epoch') AS hour
   FROM behind h
-  JOIN wallet_entries e
-    ON e.player_id = h.player_id AND e.currency = h.currency
-   AND e.sequence > h.since AND e.sequence <= h.until
+  CROSS JOIN LATERAL (
+    SELECT * FROM wallet_entries w
+    WHERE w.player_id = h.player_id AND w.currency = h.currency
+      AND w.sequence > h.since AND w.sequence <= h.until
+    OFFSET 0
+  ) AS e
   JOIN held l ON l.player_id = e.player_id AND e.created_at >= l.begins AND e.created_at < l.ends
 ), cell AS MATERIALIZED (
   SELECT operator_id, currency, day, hour, agent_id, level, change_type, contra_account,
