@@ -122,3 +122,16 @@ def test_risk_is_the_sum_of_its_parts(given: dict[str, float], points: float, le
     assert sum(part.points for part in found.parts) == pytest.approx(found.points)
     assert all(part.points <= part.most for part in found.parts)
     assert sum(part.most for part in found.parts) == 100
+
+
+def test_a_balance_is_below_a_threshold_for_a_share_of_the_time() -> None:
+    start = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+    span = Span(start, start + dt.timedelta(days=10))
+    changes = [
+        trends.Point(start + dt.timedelta(days=2), 50),
+        trends.Point(start + dt.timedelta(days=7), 300),
+    ]
+    assert trends.share_below(200, changes, span, 200) == pytest.approx(0.5)
+    assert trends.share_below(200, changes, span, 201) == pytest.approx(0.7)
+    assert trends.share_below(200, changes, span, 50) == 0
+    assert trends.share_below(200, [], Span(start, start), 500) == 0

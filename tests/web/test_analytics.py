@@ -5,14 +5,16 @@ import datetime as dt
 import io
 import json
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from dashboard import clock, money
 from dashboard.models.login import Role
 from dashboard.models.wallet import ChangeType
-from dashboard.services import rollups
+from dashboard.services import fx, rollups
 from tests import builders
 from tests.web.desk import AT, Browser, Desk
 
@@ -109,7 +111,95 @@ def test_another_operators_entries_are_never_counted(desk: Desk, manager: Browse
     assert "Deposits 0.00" in tiles(stranger)
 
 
-@pytest.mark.parametrize("query", ["", "?period=daily&agent=0", "?period=yearly&level=default"])
+def more(browser: Browser, query: str = "") -> str:
+    return browser.page(f"/analytics/more{query}").by_id("more").text
+
+
+@pytest.mark.parametrize("rolled", [False, True])
+def test_whose_balance_moved_most(desk: Desk, manager: Browser, played: None, rolled: bool) -> None:
+    if rolled:
+        desk.write(rollups.begin)
+        desk.write(rollups.roll)
+        desk.write(lambda session: rollups.passed(session, at=AT))
+    rose = sum(100_00 + back - 40_00 + 36_50 for back in range(1, 30))
+    assert money.show(rose, "USD", signed=True) in more(manager)
+    assert money.show(96_50 + 1, "USD", signed=True) in more(manager, "?period=daily")
+    assert "for up to 31 days" in more(manager, "?period=yearly")
+
+
+def test_alerts_of_the_period_are_counted(desk: Desk, manager: Browser, played: None) -> None:
+    raised = desk.read(
+        lambda session: session.scalar(
+            text("SELECT count(*) FROM alerts WHERE raised_at >= :at"), {"at": AT - 30 * DAY}
+        )
+    )
+    page = more(manager, "?period=yearly")
+    assert raised is not None
+    assert ("No alert was raised" in page) == (raised == 0)
+
+
+def test_levels_stand_beside_each_other(desk: Desk, manager: Browser, played: None) -> None:
+    deposits = sum(100_00 + back for back in range(1, 30))
+    assert f"None {money.show(deposits, 'USD')} {money.show(29 * 40_00, 'USD')}" in more(manager)
+
+
+def test_all_currencies_are_converted_at_the_rate_of_the_day(desk: Desk) -> None:
+    office = replace(
+        desk,
+        operator_id=desk.write(lambda session: builders.make_operator(session, currencies=("EUR",))),
+    )
+    manager, player_id = office.sign_in(Role.MANAGER), office.player()
+
+    def work(session: Session) -> None:
+        older = [
+            fx.Rate(dt.date(2026, 2, 20), "USD", Decimal("1.10")),
+            fx.Rate(dt.date(2026, 2, 27), "USD", Decimal("1.25")),
+        ]
+        fx.store(session, iter(older))
+        for back, amount, currency in ((8, 10_01, "EUR"), (1, 10_00, "EUR"), (1, 5_00, "USD")):
+            builders.change(
+                session, player_id, amount, ChangeType.DEPOSIT, currency=currency, now=AT - back * DAY
+            )
+
+    office.write(work)
+    page = tiles(manager, "?currency=all&period=custom&since=2026-02-20&until=2026-03-02")
+    # 10.01 EUR at 1.10 and 10.00 EUR at 1.25, and 5.00 USD: 28.511, rounded once.
+    assert "Deposits 28.51" in page
+    assert "Converted figures" in page
+    assert "27 February 2026" in page
+    rows = list(
+        csv.DictReader(
+            io.StringIO(
+                manager.get("/analytics.csv?currency=all&period=custom&since=2026-02-20&until=2026-03-02")
+                .get_data(as_text=True)
+                .removeprefix("\ufeff")
+            )
+        )
+    )
+    # What stands is converted at the day on which the last bucket ended: 20.01 EUR at 1.25, and 5.00 USD.
+    assert rows[-1]["Real money at the end"] == "30.01"
+    assert "Deposits 5.00" in tiles(manager, "?currency=USD")
+
+
+def test_without_a_rate_nothing_is_guessed(desk: Desk) -> None:
+    office = replace(
+        desk,
+        operator_id=desk.write(lambda session: builders.make_operator(session, currencies=("EUR",))),
+    )
+    manager, player_id = office.sign_in(Role.MANAGER), office.player()
+    office.write(
+        lambda session: builders.change(
+            session, player_id, 10_00, ChangeType.DEPOSIT, currency="EUR", now=AT - DAY
+        )
+    )
+    page = tiles(manager, "?currency=all")
+    assert "There is no exchange rate of USD" in page
+    assert "These are figures in USD alone." in page
+
+
+@pytest.mark.parametrize(
+    "query", ["", "?period=daily&agent=0", "?period=yearly&level=default", "?period=yearly&currency=all"]
+)
 def test_few_statements_whatever_the_period(desk: Desk, manager: Browser, played: None, query: str) -> None:
     manager.get("/analytics")
     assert desk.count_queries(lambda: manager.get(f"/analytics{query}")) <= 12, desk.queries
