@@ -1,5 +1,6 @@
 """Odd entries and odd hours: the lists, and what one says of one when one has looked."""
 
+import datetime as dt
 from typing import Any
 
 from flask import Blueprint, Response, make_response, render_template, request, url_for
@@ -117,7 +118,7 @@ def create_note(alert_id: int) -> ResponseReturnValue:
 
 
 @bp.app_template_filter("hour_span")
-def hour_span(hour: Any) -> str:
+def hour_span(hour: dt.datetime) -> str:
     """`Mon 2 Mar 2026, 12:00–13:00`, on the operator's wall."""
     zone = access.current_operator().timezone
     begins, ends = local(hour, zone), local(hour + hourly.HOUR, zone)
