@@ -32,7 +32,15 @@ def queue() -> procrastinate.App:
 def work() -> None:
     """Do what is due and what is asked for, until SIGINT or SIGTERM."""
     # The queue is also read by commands that need none of this.
-    from dashboard.jobs import anomalies, bulk_work, loyalty, playing, rollups, ticking  # noqa: PLC0415
+    from dashboard.jobs import (  # noqa: PLC0415
+        anomalies,
+        bulk_work,
+        loyalty,
+        playing,
+        reports,
+        rollups,
+        ticking,
+    )
     from dashboard.jobs.application import application  # noqa: PLC0415
 
     with application().app_context():
@@ -47,6 +55,7 @@ def work() -> None:
             loyalty.keep_days,
             rollups.keep_rolling,
             anomalies.keep_watching,
+            reports.keep_reports,
         )
     ]
     for loop in loops:

@@ -31,7 +31,7 @@ _WAITING = text("""
 SELECT count(*) FROM report_runs WHERE operator_id = :operator AND state IN ('queued', 'running')
 """)
 _NEXT = text("SELECT id FROM report_runs WHERE state IN ('queued', 'running') ORDER BY id")
-_MINE = text("SELECT pg_try_advisory_xact_lock(:lock, CAST(:run AS int))")
+_MINE = text("SELECT pg_try_advisory_xact_lock(CAST(:lock AS int), CAST(:run AS int))")
 _TAKE = text("""
 UPDATE report_runs SET state = 'running', started_at = :now, rows_done = 0, rows_in_all = NULL
 WHERE id = :run AND state IN ('queued', 'running')

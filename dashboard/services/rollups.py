@@ -52,8 +52,8 @@ _PATIENCE = text("""
 SELECT set_config('work_mem', '64MB', true), set_config('statement_timeout', '0', true)
 """)
 # Hours are UTC's, so that they are the same in every zone. The first and the last of a balance's day are
-# found by comparing (sequence, amount) as arrays: that needs no sorting. OFFSET 0 keeps each journal a walk of
-# its own along the primary key, however many entries there are elsewhere.
+# found by comparing (sequence, amount) as arrays: that needs no sorting. OFFSET 0 keeps each journal a walk
+# of its own along the primary key, however many entries there are elsewhere.
 _ROLL = text(f"""
 WITH waiting AS (
   SELECT b.player_id, b.currency, o.timezone, coalesce(m.sequence, 0) AS since,
