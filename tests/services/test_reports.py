@@ -15,6 +15,7 @@ from dashboard.models.login import Role
 from dashboard.models.wallet import ChangeType
 from dashboard.queries import report_subjects, saved_reports
 from dashboard.queries import reports as queries
+from dashboard.queries.report_fields import Source
 from dashboard.queries.reports import Bounds, Row
 from dashboard.services import points, report_definitions, reports
 from dashboard.services.actors import Actor
@@ -160,7 +161,8 @@ PLAIN: Mapping[str, tuple[tuple[str, ...], str]] = {
     ),
     "balances": (
         ("real", "bonus", "pending"),
-        "SELECT currency, sum(real), sum(bonus), sum(pending) FROM balances WHERE operator_id = :o GROUP BY 1",
+        "SELECT currency, sum(real), sum(bonus), sum(pending) FROM balances"
+        " WHERE operator_id = :o GROUP BY 1",
     ),
     "bonuses": (
         ("amount", "remaining"),
@@ -313,7 +315,7 @@ def test_a_preview_stops_counting_and_adding_up(house: House, monkeypatch: pytes
 def test_a_statement_that_takes_too_long_leaves_the_transaction_as_it_was(house: House) -> None:
     whole = Definition("balance-changes")
     house.session.execute(text("SELECT set_config('statement_timeout', '1ms', true)"))
-    slow = report_subjects.Source(
+    slow = Source(
         report_subjects.CHANGES.subject,
         report_subjects.CHANGES.sql + " AND pg_sleep(0.05) IS NOT NULL",
         report_subjects.CHANGES.order,
@@ -326,7 +328,7 @@ def test_a_statement_that_takes_too_long_leaves_the_transaction_as_it_was(house:
     assert house.session.scalar(text("SELECT 1")) == 1
 
 
-def dict_of_sources() -> dict[str, report_subjects.Source]:
+def dict_of_sources() -> dict[str, Source]:
     """The catalogue, as something to be changed."""
     found = report_subjects.SOURCES
     assert isinstance(found, dict)
