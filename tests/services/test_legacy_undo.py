@@ -26,8 +26,13 @@ from tests.services.ledger import KEY, Ledger
 
 Command = Callable[..., Finished]
 PLAYERS = 1_000
-LEFT = {"staff_log", "alembic_version", "verifications"}
-"""What taking back adds a line to, and what has nothing to do with it."""
+ROLLED_UP = {
+    *("daily_totals", "hourly_totals", "daily_activity", "daily_balances", "rollup_marks", "rollup_passes"),
+}
+LEFT = {"staff_log", "alembic_version", "verifications"} | ROLLED_UP
+"""What taking back adds a line to, what has nothing to do with it, and what is made anew and proved."""
+
+ROLLED = "SELECT sum(entries)::int AS counted FROM daily_totals"
 
 
 @pytest.fixture
@@ -88,6 +93,7 @@ def test_taken_back_the_database_is_as_it_was(command: Command, database: str, t
     moved = dump(database)
     assert len(moved["players"]) == PLAYERS + 1
     assert command("verify").code == 0
+    assert rows(database, ROLLED)[0] == {"counted": len(moved["wallet_entries"])}
 
     assert move(command, tmp_path / "old", "--undo", "--dry-run").out.startswith("1,000 players would be")
     assert dump(database) == moved
@@ -96,6 +102,7 @@ def test_taken_back_the_database_is_as_it_was(command: Command, database: str, t
     assert back.out.startswith("1,000 players taken back: ")
     assert dump(database) == before
     assert command("verify").code == 0
+    assert rows(database, ROLLED)[0] == {"counted": 1}
     logged = rows(
         database, "SELECT performed_by, action, details::jsonb AS details FROM staff_log ORDER BY id"
     )
