@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, make_response, render_template, request, url_for
@@ -98,15 +99,16 @@ def create_saved(subject: str) -> ResponseReturnValue:
         if not form.validate():
             return make_response(_dialog("new", asked, form), 422)
     try:
-        with db.writing() as session:
-            report_id = reports.create(
-                session,
+        report_id = db.transact(
+            partial(
+                reports.create,
                 actor=access.current_actor(),
                 name=form.name.data or "",
                 definition=asked.definition,
                 is_shared=bool(form.is_shared.data),
                 now=clock.now(),
             )
+        )
     except Rejected as error:
         return _refused("new", asked, form, error)
     return _kept(report_id, f"The report “{form.name.data}” is kept.")
@@ -134,9 +136,9 @@ def update_saved(subject: str, report_id: int) -> ResponseReturnValue:
         if not form.validate():
             return make_response(_dialog("edit", asked, form, report_id), 422)
     try:
-        with db.writing() as session:
-            reports.change(
-                session,
+        db.transact(
+            partial(
+                reports.change,
                 actor=access.current_actor(),
                 report_id=report_id,
                 name=form.name.data or "",
@@ -144,6 +146,7 @@ def update_saved(subject: str, report_id: int) -> ResponseReturnValue:
                 is_shared=bool(form.is_shared.data),
                 now=clock.now(),
             )
+        )
     except Rejected as error:
         return _refused("edit", asked, form, error, report_id)
     return _kept(report_id, f"The report “{form.name.data}” is changed.")
@@ -229,10 +232,10 @@ def _asked(form: ReportForm, saved: SavedRow | None) -> Asked:
 
 
 def _answer(session: Session, asked: Asked) -> Response:
-    partial = htmx.wants_partial()
+    is_part = htmx.wants_partial()
     answer = make_response(
         render_template(
-            "reports/_report_preview.html" if partial else "reports/show.html",
+            "reports/_report_preview.html" if is_part else "reports/show.html",
             asked=asked,
             form=asked.form,
             subject=asked.subject,
@@ -246,7 +249,7 @@ def _answer(session: Session, asked: Asked) -> Response:
             definition_text=report_definitions.write(asked.definition),
         )
     )
-    if partial:
+    if is_part:
         answer.headers["HX-Push-Url"] = address_of(asked)
     return answer
 
