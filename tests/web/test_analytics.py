@@ -123,8 +123,20 @@ def test_whose_balance_moved_most(desk: Desk, manager: Browser, played: None, ro
         desk.write(lambda session: rollups.passed(session, at=AT))
     rose = sum(100_00 + back - 40_00 + 36_50 for back in range(1, 30))
     assert money.show(rose, "USD", signed=True) in more(manager)
-    assert money.show(96_50 + 1, "USD", signed=True) in more(manager, "?period=daily")
     assert "for up to 31 days" in more(manager, "?period=yearly")
+
+
+def test_who_moved_most_within_a_day(desk: Desk, manager: Browser, played: None) -> None:
+    lately = desk.player(name="Late Comer")
+    desk.write(
+        lambda session: builders.change(
+            session, lately, 12_34, ChangeType.DEPOSIT, now=AT - dt.timedelta(hours=2)
+        )
+    )
+    text = more(manager, "?period=daily")
+    assert "Late Comer" in text
+    assert money.show(12_34, "USD", signed=True) in text
+    assert "Mira Holm" not in text
 
 
 def test_alerts_of_the_period_are_counted(desk: Desk, manager: Browser, played: None) -> None:

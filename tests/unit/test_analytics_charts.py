@@ -1,0 +1,52 @@
+"""What a figure of analytics holds at the most, and the words beside it."""
+
+import datetime as dt
+import json
+
+import pytest
+
+from dashboard.models.wallet import ChangeType
+from dashboard.queries.rollups import BucketSum
+from dashboard.services import periods
+from dashboard.services.periods import Unit
+from dashboard.views import analytics_charts, analytics_pages
+
+MALTA = "Europe/Malta"
+
+
+def test_the_fullest_figure_holds_fewer_than_2000_points() -> None:
+    period = periods.custom(dt.date(2026, 1, 1), dt.date(2026, 5, 1), zone=MALTA)
+    assert len(period.buckets) == periods.BUCKETS_MOST
+    rows = [
+        [BucketSum(at, kind, "cash", 1, 100 + at, 0, 100) for kind in ChangeType]
+        for at in range(len(period.buckets))
+    ]
+    figure = json.loads(analytics_charts.activity(period, rows, currency="USD", timezone=MALTA))
+    assert sum(len(trace["x"]) for trace in figure["data"]) == 120 * len(ChangeType) <= 2_000
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0 s"), (59, "59 s"), (60, "1 min"), (3_600, "1 h"), (3_725, "1 h 2 min"), (183_600, "2 d 3 h")],
+)
+def test_a_length_is_said_in_its_two_largest_units(seconds: int, words: str) -> None:
+    assert analytics_pages.duration(dt.timedelta(seconds=seconds)) == words
+
+
+def test_no_length_and_no_change_are_a_dash() -> None:
+    assert analytics_pages.duration(None) == "–"
+    assert analytics_pages.percent_change(None) == "–"
+    assert analytics_pages.percent_change(-3.14) == "\u22123.1 %"
+
+
+@pytest.mark.parametrize(
+    ("unit", "name"),
+    [
+        (Unit.HOUR, "Mon 2 Mar, 14:00"),
+        (Unit.DAY, "Mon 2 Mar 2026"),
+        (Unit.WEEK, "Mon 2 Mar 2026"),
+        (Unit.MONTH, "March 2026"),
+    ],
+)
+def test_a_bucket_has_a_name(unit: Unit, name: str) -> None:
+    assert analytics_pages.bucket_name(dt.datetime(2026, 3, 2, 14), unit) == name
