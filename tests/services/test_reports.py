@@ -314,7 +314,7 @@ def test_a_preview_stops_counting_and_adding_up(house: House, monkeypatch: pytes
 
 def test_a_statement_that_takes_too_long_leaves_the_transaction_as_it_was(house: House) -> None:
     whole = Definition("balance-changes")
-    house.session.execute(text("SELECT set_config('statement_timeout', '1ms', true)"))
+    house.session.execute(text("SELECT set_config('statement_timeout', '30ms', true)"))
     slow = Source(
         report_subjects.CHANGES.subject,
         report_subjects.CHANGES.sql + " AND pg_sleep(0.05) IS NOT NULL",
