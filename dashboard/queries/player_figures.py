@@ -227,7 +227,7 @@ def _days(session: Session, scope: Scope, span: Span) -> list[Stand]:
     first, last = (clock.local(at, scope.timezone).date() for at in span)
     rows = session.execute(_DAYS, {**_named(scope, span), "first": first, "last": last})
     return _in_order(
-        Stand(max(row.at or clock.between(row.day, row.day, scope.timezone).start, span.start), *row[2:])
+        Stand(max(row.at or clock.between(row.day, row.day, scope.timezone).start, span.start), *row[2:6])
         for row in rows
     )
 

@@ -49,4 +49,4 @@ def test_no_length_and_no_change_are_a_dash() -> None:
     ],
 )
 def test_a_bucket_has_a_name(unit: Unit, name: str) -> None:
-    assert analytics_pages.bucket_name(dt.datetime(2026, 3, 2, 14), unit) == name
+    assert analytics_pages.bucket_name(dt.datetime(2026, 3, 2, 14, tzinfo=dt.UTC), unit) == name
