@@ -56,7 +56,7 @@ def test_the_course_is_that_of_the_journal(
         monkeypatch.setattr(player_figures, "EXACT_MOST", 0)
     if way.endswith("held") and "none" not in way:
         rollups.begin(session)
-        rollups.roll(session, entries=2 if "half" in way else 5_000)
+        rollups.roll(session, each=2 if "half" in way else 5_000)
         rollups.passed(session, at=midnight(END))
     found = read(session, operator_id, player_id)
     # 200 for two days, 50 for five, 300 for three.
