@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from wtforms import IntegerField, SelectField, StringField, TextAreaField
-from wtforms.validators import InputRequired, Length, NumberRange, Optional, ValidationError
+from wtforms.validators import InputRequired, Length, NumberRange, StopValidation, ValidationError
 
 from dashboard.forms.base import DeskForm
 from dashboard.models.report import Every, ReportFormat
@@ -23,7 +23,15 @@ _WEEKDAYS = [
     *((1, "Monday"), (2, "Tuesday"), (3, "Wednesday"), (4, "Thursday"), (5, "Friday")),
     *((6, "Saturday"), (7, "Sunday")),
 ]
+_DAY = "Enter a day from 1 to 31."
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
+
+
+def _of_month(form: Any, field: Any) -> None:
+    """What stands there counts for every month alone, and then there must be something."""
+    if form.every.data != Every.MONTH or field.data is None:
+        field.errors = []
+        raise StopValidation(_DAY if form.every.data == Every.MONTH else "")
 
 
 class ScheduleForm(DeskForm):
@@ -36,10 +44,7 @@ class ScheduleForm(DeskForm):
     day = IntegerField(
         "Day of the month",
         default=1,
-        validators=[
-            Optional(),
-            NumberRange(1, 31, message="Enter a day from 1 to 31."),
-        ],
+        validators=[_of_month, NumberRange(1, 31, message=_DAY)],
         render_kw={"inputmode": "numeric", "min": 1, "max": 31},
     )
     at = StringField(
@@ -62,11 +67,6 @@ class ScheduleForm(DeskForm):
         """WTForms' hook: a time of day."""
         if _time(field.data) is None:
             raise ValidationError("Enter a time, such as 06:00.")
-
-    def validate_day(self, field: Any) -> None:
-        """WTForms' hook: a month needs its day."""
-        if self.every.data == Every.MONTH and field.data is None:
-            raise ValidationError("Enter a day from 1 to 31.")
 
     @property
     def timing(self) -> Timing:

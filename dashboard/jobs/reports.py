@@ -8,7 +8,7 @@ import datetime as dt
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -115,6 +115,7 @@ class _Making:
     def __init__(self, reading: Session, run: Row[Any], should_stop: Stop) -> None:
         self._reading, self._run, self._should_stop = reading, run, should_stop
         self._rows = 0
+        self._found: Generator[Any, None, None] | None = None
         self._told_at = time.monotonic()
 
     def make(self) -> None:
@@ -135,6 +136,9 @@ class _Making:
             self._fail("Something went wrong on our side; it is in the worker's log.")
         else:
             self._do(report_runs.finish, rows=self._rows, now=clock.now())
+        finally:
+            if self._found is not None:
+                self._found.close()
 
     def _file(self) -> Iterator[bytes]:
         run = self._run
@@ -157,7 +161,7 @@ class _Making:
         in_all = listing.count(self._reading, COUNT_MOST + 1)
         self._do(report_runs.progress, rows=0, in_all=in_all if in_all <= COUNT_MOST else None)
         columns = report_files.columns(definition, source.subject)
-        found = listing.read(self._reading)
+        found = self._found = listing.read(self._reading)
         match ReportFormat(run.format):
             case ReportFormat.CSV:
                 yield from exports.csv_pieces(exports.Sheet(columns, self._counted(found), house.timezone))
