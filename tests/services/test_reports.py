@@ -35,7 +35,9 @@ def fill(session: Session) -> House:
     """A house with some of everything, within the last month and before it."""
     house = open_house(session)
     agent = builders.make_actor(session, operator_id=house.operator_id)
-    _partner_id, player = house.partner()
+    player = builders.make_player(session, operator_id=house.operator_id)
+    partner_id = builders.make_partner(session, operator_id=house.operator_id, now=OUT)
+    builders.refer(session, partner_id, player, now=OUT)
     other = builders.make_player(session, operator_id=house.operator_id, name="=Ann()", agent_id=agent.id)
     for at in (OUT, NOW - 3 * DAY, NOW - 2 * DAY, NOW):
         change(session, player, 900_00, ChangeType.DEPOSIT, at)
