@@ -75,17 +75,18 @@ def test_a_fitted_model_finds_what_was_planted(session: Session, operator_id: in
     before = len(found(session, operator_id))
 
     night = NOW.replace(hour=2)
-    write(session, players[0], [Posted(night, 60 * USUAL), Posted(night + HOUR / 60, -50 * USUAL, "staff:7")])
-    write(session, players[1], [Posted(NOW - HOUR, USUAL)])
+    write(session, players[0], [Posted(night, 60 * USUAL)])
+    write(session, players[1], [Posted(night + HOUR, 50 * USUAL)])
+    write(session, players[2], [Posted(NOW - HOUR, USUAL)])
     roll(session)
-    assert score(session, operator_id) == Scored(2, 3, 2)
+    assert score(session, operator_id) == Scored(3, 3, 2)
 
-    new = [row for row in found(session, operator_id) if row.player_id == players[0] and row.sequence > 60]
+    new = [row for row in found(session, operator_id) if row.sequence > 60]
     assert len(found(session, operator_id)) == before + 2
-    assert [row.sequence for row in new] == [61, 62]
+    assert [row.player_id for row in new] == players[:2]
     assert {row.model_id for row in new} == {model_id}
-    assert all(row.score >= round(100 * fitted.model.hit_from - 1) for row in new)
-    assert "amount_to_house" in json.dumps([row.reasons for row in new])
+    assert all(row.score >= anomaly_fitting.as_score(fitted.model.hit_from) for row in new)
+    assert all(json.loads(row.reasons) for row in new)
 
 
 def test_what_is_fitted_is_told(session: Session, operator_id: int) -> None:

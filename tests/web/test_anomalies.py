@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from dashboard.jobs.anomalies import Watch
 from dashboard.models import Anomaly, SeriesAlert
 from dashboard.models.login import Role
-from dashboard.services import anomalies, anomaly_scoring, hourly
+from dashboard.services import anomalies, anomaly_scoring, hourly, rollups
 from dashboard.services.anomalies import AnomalyKey
 from dashboard.services.hourly import Counted
 from tests import builders
@@ -240,6 +240,20 @@ def odd_hour(desk: Desk) -> int:
         return session.scalars(wanted).one()
 
     return desk.write(work)
+
+
+def test_the_worker_judges_each_hour_once(desk: Desk) -> None:
+    """Not before it is counted, and after a stop the last 48."""
+    desk.write(rollups.begin)
+    desk.write(lambda session: usual_weeks(session, desk.operator_id))
+    watch, counted = Watch(), AT + hourly.SETTLED
+    with desk.app.app_context():
+        assert watch.judge_hours(counted) == 0
+    desk.write(lambda session: rollups.passed(session, at=counted))
+    with desk.app.app_context():
+        assert watch.judge_hours(counted) == 2
+        assert watch.judge_hours(counted) == 0
+        assert Watch().judge_hours(counted) == 0
 
 
 def test_an_odd_hour_stands_beside_its_usual(agent: Browser, odd_hour: int) -> None:
