@@ -74,6 +74,10 @@ class ReportForm(FilterForm):
         keys = [key_of(each.name, operation) for each in self.subject.fields for operation in each.operations]
         return sorted(keys, key=lambda key: key != "is_currency")
 
+    def uses(self, names: Sequence[str]) -> bool:
+        """Whether one of these fields is filled in, rightly or wrongly."""
+        return any(self._fields[name].data or self._fields[name].errors for name in names)
+
     @property
     def is_custom(self) -> bool:
         """Whether the days are typed."""
