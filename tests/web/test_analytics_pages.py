@@ -59,9 +59,8 @@ def ana(desk: Desk) -> int:
                                   reason, performed_by, idempotency_key, errors, refused_at)
             VALUES (:player, :operator, 'USD', 'adjustment', 1, 0, 'No', :by, 'refused', '[]', :at)
             """),
-            {"player": mine, "operator": desk.operator_id, "by": actor.reference, "at": AT - DAY},
+            {"player": mine, "operator": desk.operator_id, "by": actor.reference, "at": AT - DAY / 2},
         )
-        session.execute(text("DELETE FROM alerts"))
         for number, minutes in enumerate((10, 20, 60)):
             session.execute(
                 text("""

@@ -47,7 +47,7 @@ def test_an_agent_sees_the_figures(agent: Browser, player_id: int) -> None:
     assert f"Net change {money.show(closing - opening, 'USD')}" in text
     assert "+263.6 % of the opening" in text
     assert f"Deposits {money.show(29 * 100_00, 'USD')}" in text
-    assert "Direction Up" in text
+    assert "DirectionUp" in text
     assert "Risk" in text
 
 
