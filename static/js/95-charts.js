@@ -45,7 +45,7 @@
     const isNew = !place.figure;
     place.figure ??= JSON.parse(source(place));
     const { data, layout } = paint(place.figure);
-    Plotly.react(place, data, layout, { responsive: true, displayModeBar: false });
+    Plotly.react(place, data, layout, { responsive: true, displayModeBar: false, showTips: false });
     if (isNew) place.on("plotly_relayout", (changed) => followRange(place, changed));
   };
 
@@ -78,33 +78,29 @@
     else if (tool.ariaDisabled !== "true") Plotly.relayout(place, { "xaxis.autorange": true });
   });
 
-  // What a swap takes away, by its id: where the same figure comes again, the drawn one stays.
-  const leaving = new Map();
+  // What was drawn before a swap: where the same figure comes again, the drawn one stays.
+  let standing = [];
 
   const keep = (place) => {
-    const drawn = place.id ? leaving.get(place.id) : undefined;
-    if (!drawn || source(drawn) !== source(place)) return false;
-    leaving.delete(place.id);
-    place.replaceWith(drawn);
-    return true;
+    const isSame = (drawn) => drawn.id && drawn.id === place.id && !drawn.isConnected && source(drawn) === source(place);
+    const drawn = standing.find(isSame);
+    if (drawn) place.replaceWith(drawn);
+    return Boolean(drawn);
   };
 
   const scan = () => {
     if (!window.Plotly) return;
     for (const place of document.querySelectorAll("[data-chart]")) if (!place.figure && !keep(place)) draw(place);
-    for (const drawn of leaving.values()) Plotly.purge(drawn);
-    leaving.clear();
+    for (const drawn of standing) if (!drawn.isConnected) Plotly.purge(drawn);
+    standing = [];
   };
   const repaint = () => {
     for (const place of document.querySelectorAll("[data-chart]")) if (place.figure) draw(place);
   };
 
   document.addEventListener("htmx:after:swap", scan);
-  document.addEventListener("htmx:before:cleanup", (event) => {
-    for (const drawn of event.target.querySelectorAll?.(".js-plotly-plot") ?? []) {
-      if (drawn.id && drawn.figure) leaving.set(drawn.id, drawn);
-      else Plotly.purge(drawn);
-    }
+  document.addEventListener("htmx:before:swap", () => {
+    standing = [...document.querySelectorAll(".js-plotly-plot")];
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
   new MutationObserver(repaint).observe(document.documentElement, { attributeFilter: ["data-theme"] });

@@ -52,6 +52,7 @@ def test_a_figure_is_taken_out_as_an_image(overview: Page, name: str, begins: by
 def test_a_stretch_is_chosen_by_dragging_and_the_whole_comes_back_by_keyboard(overview: Page) -> None:
     back = overview.get_by_role("button", name="Whole period").first
     expect(back).to_have_attribute("aria-disabled", "true")
+    overview.locator("#balances-chart").scroll_into_view_if_needed()
     box = overview.locator("#balances-chart .nsewdrag").bounding_box()
     assert box is not None
     middle = box["y"] + box["height"] / 2
