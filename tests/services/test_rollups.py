@@ -106,7 +106,7 @@ def test_figures_are_those_of_the_entries(
     scope = Scope(operator_id, zone, "USD", agent_id)
     period = periods.named(kind, now=NOW, zone=zone)
     found = queries.sums(session, scope, period.buckets, period.unit)
-    assert [astuple(row) for row in found] == entry_sums(session, scope, period.buckets)
+    assert [astuple(row)[:7] for row in found] == entry_sums(session, scope, period.buckets)
     before = Span(dt.datetime(2000, 1, 1, tzinfo=dt.UTC), period.span.start)
     expected = sum(row[4] for row in entry_sums(session, scope, [before]))  # type: ignore[misc]
     assert queries.opening(session, scope, period.span.start).real == expected
