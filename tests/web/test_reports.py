@@ -76,8 +76,8 @@ def test_the_list_names_them_all(manager: Browser) -> None:
 def test_a_preview_shows_rows_and_what_they_come_to(manager: Browser, mira: int) -> None:
     text = manager.page("/reports/balance-changes").by_id("report-preview").text
     assert "9 rows · 1 Feb 2026 to 2 Mar 2026" in text
-    assert "USD 6 208.50" in text
-    assert "KWD 3 3.702" in text
+    assert "USD6208.50" in text
+    assert "KWD33.702" in text
     assert "No activity" not in text
 
 
