@@ -9,6 +9,7 @@ from wtforms import IntegerField, SelectField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length, NumberRange, StopValidation, ValidationError
 
 from dashboard.forms.base import DeskForm
+from dashboard.forms.filters import choice
 from dashboard.models.report import Every, ReportFormat
 from dashboard.services import report_schedules
 from dashboard.services.report_schedules import Timing
@@ -61,7 +62,7 @@ class ScheduleForm(DeskForm):
 
     def __init__(self, *args: Any, reports: Sequence[tuple[int, str]], **given: Any) -> None:
         super().__init__(*args, **given)
-        self.report.choices = list(reports)
+        self.report.choices = [choice(str(report_id), name) for report_id, name in reports]
 
     def validate_at(self, field: Any) -> None:
         """WTForms' hook: a time of day."""
