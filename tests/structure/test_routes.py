@@ -8,7 +8,7 @@ from dashboard import permissions
 from dashboard.views import access
 
 _KINDS = r"int|uuid|date|currency|level|staff_act|partner_user_act|report_subject|string\(length=\d+\)"
-_ENDING = r"\.pdf|\.<any\(csv, xlsx\):ending>"
+_ENDING = r"\.pdf|\.csv|\.<any\(csv, xlsx\):ending>"
 SEGMENT = re.compile(rf"([a-z0-9]+(-[a-z0-9]+)*|<({_KINDS}):[a-z_]+>)({_ENDING})?")
 
 
