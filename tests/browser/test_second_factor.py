@@ -176,6 +176,7 @@ def test_an_invitation_from_the_first_click_to_the_first_page(
     admin.locator("#email").fill("cleo@harbour.test")
     admin.locator("#role input[value=manager]").check(force=True)
     admin.get_by_role("button", name="Make the invitation link").click()
+    expect(admin.locator("#link")).to_be_visible()
     looked_at(admin)
     admin.get_by_role("button", name="Copy").click()
     expect(admin.get_by_role("button", name="Copied")).to_be_visible()
