@@ -83,7 +83,7 @@ class MarkForm(DeskForm):
 
     said = RadioField(
         "What was it?",
-        choices=[(mark.value, says) for mark, says in SAYS.items()],
+        choices=[choice(mark.value, says) for mark, says in SAYS.items()],
         validators=[InputRequired("Choose what it was.")],
     )
     note = TextAreaField(
