@@ -1,5 +1,6 @@
 """When a report is made by itself, and for whom."""
 
+import calendar
 import datetime as dt
 import re
 from collections.abc import Sequence
@@ -15,14 +16,16 @@ from dashboard.services import report_schedules
 from dashboard.services.report_schedules import Timing
 
 _EVERY = [
-    (Every.DAY.value, "Every day"),
-    (Every.WEEK.value, "Every week"),
-    (Every.MONTH.value, "Every month"),
+    choice(Every.DAY.value, "Every day"),
+    choice(Every.WEEK.value, "Every week"),
+    choice(Every.MONTH.value, "Every month"),
 ]
-_FORMATS = [(each.value, each.value.upper()) for each in ReportFormat]
+_FORMATS = [choice(each.value, each.value.upper()) for each in ReportFormat]
 _WEEKDAYS = [
-    *((1, "Monday"), (2, "Tuesday"), (3, "Wednesday"), (4, "Thursday"), (5, "Friday")),
-    *((6, "Saturday"), (7, "Sunday")),
+    choice(str(number), name)
+    for number, name in enumerate(
+        ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"), start=1
+    )
 ]
 _DAY = "Enter a day from 1 to 31."
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
