@@ -71,6 +71,8 @@ WHERE e.operator_id = :operator AND e.created_at >= :start AND e.created_at < :e
     ("at", "player_id", "currency", "sequence"),
 )
 
+# Opening and closing are reckoned back from what the balance is now, by the entries' times: so they hold
+# whatever was dated into the past.
 PLAYER_DAYS = Source(
     Subject(
         "player-days",
@@ -96,28 +98,34 @@ PLAYER_DAYS = Source(
     """
 SELECT t.day, date_trunc('week', t.day::timestamp)::date AS week,
        date_trunc('month', t.day::timestamp)::date AS month,
-       t.player_id, p.external_id, p.name AS player, a.name AS agent, t.currency, t.opening, t.deposits,
-       t.bonuses, t.stakes, t.payouts, t.withdrawals,
-       t.moved - t.deposits - t.bonuses - t.stakes - t.payouts - t.withdrawals AS other, t.closing, t.entries
+       t.player_id, p.external_id, p.name AS player, a.name AS agent, t.currency,
+       (b.real + b.bonus - t.since)::bigint AS opening, t.deposits, t.bonuses, t.stakes, t.payouts,
+       t.withdrawals, t.moved - t.deposits - t.bonuses - t.stakes - t.payouts - t.withdrawals AS other,
+       (b.real + b.bonus - t.since + t.moved)::bigint AS closing, t.entries
 FROM (
-  SELECT e.player_id, e.currency, (e.created_at AT TIME ZONE :zone)::date AS day, count(*) AS entries,
-         (min(ARRAY[e.sequence, e.real_before + e.bonus_before]))[2] AS opening,
-         (max(ARRAY[e.sequence, e.real_after + e.bonus_after]))[2] AS closing,
-         sum(e.real_delta + e.bonus_delta)::bigint AS moved,
-         coalesce(sum(e.real_delta) FILTER (WHERE e.change_type = 'deposit'), 0)::bigint AS deposits,
-         coalesce(sum(e.real_delta) FILTER (WHERE e.change_type = 'withdrawal'), 0)::bigint AS withdrawals,
-         coalesce(sum(e.real_delta + e.bonus_delta) FILTER (WHERE e.change_type IN
-           ('bonus_grant', 'bonus_forfeit', 'bonus_expiry', 'bonus_conversion')), 0)::bigint AS bonuses,
-         coalesce(sum(e.real_delta + e.bonus_delta) FILTER
-           (WHERE e.change_type = 'wager'), 0)::bigint AS stakes,
-         coalesce(sum(e.real_delta + e.bonus_delta) FILTER
-           (WHERE e.change_type IN ('settlement', 'refund')), 0)::bigint AS payouts
-  FROM wallet_entries e
-  WHERE e.operator_id = :operator AND e.created_at >= :start AND e.created_at < :end
-  GROUP BY 1, 2, 3
+  SELECT d.*, sum(d.moved) OVER (PARTITION BY d.player_id, d.currency
+                                 ORDER BY d.day DESC, d.is_later DESC) AS since
+  FROM (
+    SELECT e.player_id, e.currency, (e.created_at AT TIME ZONE :zone)::date AS day,
+           e.created_at >= :end AS is_later, count(*) AS entries,
+           sum(e.real_delta + e.bonus_delta)::bigint AS moved,
+           coalesce(sum(e.real_delta) FILTER (WHERE e.change_type = 'deposit'), 0)::bigint AS deposits,
+           coalesce(sum(e.real_delta) FILTER (WHERE e.change_type = 'withdrawal'), 0)::bigint AS withdrawals,
+           coalesce(sum(e.real_delta + e.bonus_delta) FILTER (WHERE e.change_type IN
+             ('bonus_grant', 'bonus_forfeit', 'bonus_expiry', 'bonus_conversion')), 0)::bigint AS bonuses,
+           coalesce(sum(e.real_delta + e.bonus_delta) FILTER
+             (WHERE e.change_type = 'wager'), 0)::bigint AS stakes,
+           coalesce(sum(e.real_delta + e.bonus_delta) FILTER
+             (WHERE e.change_type IN ('settlement', 'refund')), 0)::bigint AS payouts
+    FROM wallet_entries e
+    WHERE e.operator_id = :operator AND e.created_at >= :start
+    GROUP BY 1, 2, 3, 4
+  ) AS d
 ) AS t
+JOIN balances b ON b.player_id = t.player_id AND b.currency = t.currency AND b.operator_id = :operator
 JOIN players p ON p.id = t.player_id AND p.operator_id = :operator
 LEFT JOIN logins a ON a.id = p.agent_id AND a.operator_id = p.operator_id
+WHERE NOT t.is_later
 """,
     ("day", "player_id", "currency"),
 )
@@ -289,7 +297,7 @@ LOYALTY_LIABILITY = Source(
     Subject(
         "loyalty-liability",
         "Loyalty liability",
-        "Points by the month in which they expire: what is still owed of what was loaded.",
+        "Points by the month in which they expire: what is owed, and its value where points become money.",
         (
             Field("expires", "Expire in the month from", DAY),
             number("loaded", "Loaded"),
@@ -297,13 +305,17 @@ LOYALTY_LIABILITY = Source(
             number("expired", "Expired"),
             number("reversed", "Reversed"),
             number("remaining", "Remaining"),
+            CURRENCY,
+            amount("value", "Value of the remaining"),
         ),
         is_dated=False,
     ),
     """
 SELECT m.month AS expires, sum(m.loaded)::bigint AS loaded, sum(m.redeemed)::bigint AS redeemed,
        sum(m.expired)::bigint AS expired, sum(m.reversed)::bigint AS reversed,
-       sum(m.remaining)::bigint AS remaining
+       sum(m.remaining)::bigint AS remaining, CAST(:home AS text) AS currency,
+       (SELECT round(sum(m.remaining)::numeric * l.conversion_amount / l.conversion_points)::bigint
+        FROM loyalty_programmes l WHERE l.operator_id = :operator) AS value
 FROM loyalty_months m WHERE m.operator_id = :operator
 GROUP BY m.month HAVING sum(m.loaded) <> 0
 """,

@@ -77,7 +77,8 @@ class Total:
 
     currency: str
     rows: int
-    sums: Mapping[str, int]
+    sums: Mapping[str, int | None]
+    """None where no row has a figure to add."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +225,7 @@ def _condition(one: Filter, source: Source, rows: Subquery, currency: str | None
 
 
 def _sum(rows: Subquery, of: Field) -> ColumnElement[int]:
-    return cast(func.coalesce(func.sum(rows.c[of.name]), 0), BigInteger).label(of.name)
+    return cast(func.sum(rows.c[of.name]), BigInteger).label(of.name)
 
 
 def _row(row: Any) -> Row:

@@ -11,6 +11,7 @@ from dashboard.services import report_definitions
 from dashboard.services.report_definitions import Definition, Field, FieldKind, Filter, Operation, Subject
 
 NO_ACTIVITY = "No activity"
+_NOTHING = "–"
 _FIGURES = {FieldKind.NUMBER, FieldKind.AMOUNT, FieldKind.ID}
 _LANDSCAPE_FROM = 7
 """Tables of so many columns lie on their side."""
@@ -133,6 +134,8 @@ def _totals(totals: Sequence[Total], shown: Sequence[Field]) -> Section:
 
     def figure(total: Total, of: Field) -> str:
         value = total.sums[of.name]
+        if value is None:
+            return _NOTHING
         return money.show(value, total.currency) if of.kind == FieldKind.AMOUNT else f"{value:,}"
 
     rows = [
@@ -153,7 +156,7 @@ def cell(of: Field, row: Mapping[str, Any], zone: str) -> str:
     """One figure or word as a person reads it."""
     value = row[of.name]
     if value is None or value == "":
-        return "–"
+        return _NOTHING
     if of.kind == FieldKind.AMOUNT:
         return money.show(value, row["currency"])
     written = {

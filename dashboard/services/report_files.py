@@ -9,7 +9,8 @@ from dashboard.services.exports import Amount, Column, Value
 from dashboard.services.report_definitions import Definition, Field, FieldKind, Subject
 
 PDF_ROWS_MOST = 2_000
-_KINDS = {FieldKind.CHOICE: "text", FieldKind.ID: "number"}
+_KINDS = {FieldKind.CHOICE: "text", FieldKind.ID: "text"}
+"""An id is no figure: as a number a sheet would round a long one, and add them up."""
 
 
 class TooLong(Rejected):
@@ -19,6 +20,16 @@ class TooLong(Rejected):
         super().__init__(
             f"A PDF holds {PDF_ROWS_MOST:,} rows, and this report has more."
             " Group it, narrow it, or take CSV or XLSX."
+        )
+
+
+class TooLarge(Rejected):
+    """More than is kept in the database."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A file that the worker makes holds up to 1 GB, and this one is larger. Take a shorter period or"
+            " fewer columns, or export it from its page at once: as CSV that has no limit."
         )
 
 
@@ -38,4 +49,14 @@ def _value(of: Field) -> Callable[[Mapping[str, Any]], Value]:
     def plain(row: Mapping[str, Any]) -> Any:
         return row[name]
 
-    return amount if of.kind == FieldKind.AMOUNT else plain
+    def name_of(row: Mapping[str, Any]) -> str | None:
+        number: int | None = row[name]
+        return None if number is None else str(number)
+
+    match of.kind:
+        case FieldKind.AMOUNT:
+            return amount
+        case FieldKind.ID:
+            return name_of
+        case _:
+            return plain

@@ -242,6 +242,56 @@ def test_a_day_of_a_player_adds_up_from_opening_to_closing(house: House) -> None
         by_balance[key] = row["closing"]
 
 
+def days_of(house: House, player: int, period: Choice) -> list[tuple[Any, ...]]:
+    """Day, opening, moved, closing of one player."""
+    mine = Filter("player_id", Operation.IS, str(player))
+    columns = tuple(each.name for each in report_subjects.PLAYER_DAYS.subject.fields)
+    rows = read(house, Definition("player-days", columns=columns, filters=(mine,), period=period))
+    parts = ("deposits", "bonuses", "stakes", "payouts", "withdrawals", "other")
+    return [(row["day"], row["opening"], sum(row[part] for part in parts), row["closing"]) for row in rows]
+
+
+def test_days_follow_each_other_whatever_was_dated_into_the_past(house: House) -> None:
+    player = builders.make_player(house.session, operator_id=house.operator_id)
+    for back, amount in ((3, 100_00), (0, 20_00), (2, 3_00), (40, 1_00), (3, 50)):
+        change(house.session, player, amount, ChangeType.DEPOSIT, NOW - back * DAY)
+    today = NOW.date()
+    three, two = today - 3 * DAY, today - 2 * DAY
+    whole = [(three, 1_00, 100_50, 101_50), (two, 101_50, 3_00, 104_50), (today, 104_50, 20_00, 124_50)]
+    assert days_of(house, player, Choice(PeriodKind.MONTHLY)) == whole
+    assert days_of(house, player, Choice(PeriodKind.CUSTOM, three, two)) == whole[:2], (
+        "what came after is not of it"
+    )
+
+
+def test_a_day_that_a_period_cuts_opens_where_it_begins(house: House) -> None:
+    player = builders.make_player(house.session, operator_id=house.operator_id)
+    for hours, amount in ((24, 5_00), (22, 7_00), (0, 9_00)):
+        change(house.session, player, amount, ChangeType.DEPOSIT, NOW - hours * DAY / 24)
+    assert [row[1:] for row in days_of(house, player, Choice(PeriodKind.DAILY))] == [
+        (5_00, 7_00, 12_00),
+        (12_00, 9_00, 21_00),
+    ]
+
+
+@pytest.mark.parametrize(("rate", "value"), [((100, 5_00), 5), ((3, 1), 1 / 3), ((None, None), None)])
+def test_points_are_worth_what_the_programme_gives_for_them(
+    house: House, rate: tuple[int | None, int | None], value: float | None
+) -> None:
+    given = text(
+        "UPDATE loyalty_programmes SET conversion_points = :p, conversion_amount = :a WHERE operator_id = :o"
+    )
+    house.session.execute(given, {"p": rate[0], "a": rate[1], "o": house.operator_id})
+    liability = Definition("loyalty-liability")
+    rows = read(house, liability)
+    assert {row["currency"] for row in rows} == {house.currency}
+    assert sum(row["remaining"] for row in rows) > 100
+    worth = [None if value is None else round(row["remaining"] * value) for row in rows]
+    assert [row["value"] for row in rows] == worth
+    (total,) = queries.totals(house.session, liability, within(house, liability))
+    assert total.sums["value"] == (None if value is None else sum(each or 0 for each in worth))
+
+
 @pytest.mark.parametrize("name", sorted(report_subjects.SOURCES))
 def test_another_operators_rows_are_in_no_report(session: Session, name: str) -> None:
     fill(session)
