@@ -14,7 +14,7 @@ _RETRY = procrastinate.RetryStrategy(max_attempts=5, wait=300)
 @tasks.task(name="anchor", queueing_lock="anchor", retry=_RETRY)
 def anchor(timestamp: int) -> None:
     """Take the daily anchor, at 00:05 UTC."""
-    from dashboard.services import audit  # noqa: PLC0415 - the queue is read by commands that need no services
+    from dashboard.services import audit  # noqa: PLC0415 - commands that read the queue need none
 
     with application().app_context():
         audit.take_anchor(
@@ -36,7 +36,7 @@ def fit(timestamp: int) -> None:
 @tasks.task(name="verify", queueing_lock="verify", retry=_RETRY)
 def verify(timestamp: int) -> None:
     """Verify everything and record the result, at 03:10 UTC."""
-    from dashboard.services import audit  # noqa: PLC0415 - the queue is read by commands that need no services
+    from dashboard.services import audit  # noqa: PLC0415 - commands that read the queue need none
 
     with application().app_context():
         audit.verify_and_record(

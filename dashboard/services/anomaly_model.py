@@ -134,6 +134,7 @@ def fit_marked(
     either.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: PLC0415
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415
 
     figures, marks = matrix(rows), np.asarray(is_amiss, dtype=np.bool_)
     amiss = int(marks.sum())
@@ -148,7 +149,9 @@ def fit_marked(
         early_stopping=False,  # it would set entries aside at random
         random_state=_SEED,
     )
-    fitted.fit(figures, marks)
+    # Its threads wait for each other by spinning: where the desk has a core, ten times as long as one takes.
+    with threadpool_limits(1, user_api="openmp"):
+        fitted.fit(figures, marks)
     joined = trees.joined([_boosted(each.nodes) for (each,) in fitted._predictors])
     base = float(np.ravel(fitted._baseline_prediction)[0])
     names = tuple(feature.name for feature in FEATURES)

@@ -139,12 +139,10 @@ def _placed(tree: Tree, root: int) -> tuple[NDArray[Any], ...]:
     here = np.arange(len(tree.feature))
     left = np.where(tree.is_leaf, here, tree.left)
     right = np.where(tree.is_leaf, here, tree.right)
-    value = np.where(tree.is_leaf, tree.leaf_value, 0.0).astype(np.float64)
-    for node in here[~tree.is_leaf][::-1]:
-        if min(left[node], right[node]) <= node:
-            raise ValueError("a child stands before its parent")
-        below = [left[node], right[node]]
-        value[node] = np.average(value[below], weights=tree.count[below])
+    within = here[~tree.is_leaf]
+    if (np.minimum(left, right)[within] <= within).any():
+        raise ValueError("a child stands before its parent")
+    value = _means(tree, within.tolist())
     return (
         np.where(tree.is_leaf, 0, tree.feature).astype(np.int16),
         np.where(tree.is_leaf, 0.0, tree.threshold).astype(np.float64),
@@ -152,3 +150,14 @@ def _placed(tree: Tree, root: int) -> tuple[NDArray[Any], ...]:
         (right + root).astype(np.int32),
         value,
     )
+
+
+def _means(tree: Tree, within: list[int]) -> Floats:
+    """The value of every node, from the leaves up. Node by node: lists are faster than arrays at that."""
+    value = np.where(tree.is_leaf, tree.leaf_value, 0.0).tolist()
+    left, right, count = tree.left.tolist(), tree.right.tolist(), tree.count.tolist()
+    for node in reversed(within):
+        one, other = left[node], right[node]
+        total = value[one] * count[one] + value[other] * count[other]
+        value[node] = total / (count[one] + count[other])
+    return np.array(value, np.float64)

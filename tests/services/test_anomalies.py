@@ -14,6 +14,7 @@ from dashboard.models.anomaly import Mark
 from dashboard.models.login import Role
 from dashboard.services import anomalies, anomaly_fitting, anomaly_model, anomaly_scoring, rollups
 from dashboard.services.anomalies import AnomalyKey
+from dashboard.services.anomaly_fitting import Fitted
 from dashboard.services.anomaly_model import Kind
 from dashboard.services.anomaly_scoring import Scored
 from tests.builders import NOW, make_actor, make_operator, make_player
@@ -23,6 +24,7 @@ from tests.services.anomaly_history import (
     USUAL,
     Posted,
     install,
+    large_amounts,
     make_history,
     ordinary,
     roll,
@@ -186,11 +188,7 @@ def mark_by_hand(
 
 
 def test_old_models_are_emptied_and_never_loaded(session: Session, operator_id: int) -> None:
-    make_history(session, operator_id)
-    gathered = anomaly_fitting.gather(session, operator_id=operator_id, now=NOW)
-    assert gathered is not None
-    fitted = anomaly_fitting.fit(gathered, now=NOW)
-    assert fitted is not None
+    fitted = Fitted(large_amounts(), entries=1_200, marked=0, metrics={})
     count = anomaly_fitting.CONTENTS_KEPT + 2
     ids = [
         anomaly_fitting.keep(session, operator_id=operator_id, fitted=fitted, now=NOW) for _ in range(count)

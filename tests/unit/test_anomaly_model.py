@@ -5,6 +5,7 @@ import math
 import pickle
 import struct
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -12,9 +13,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier, IsolationForest
+from threadpoolctl import threadpool_limits
 
 from dashboard.services import anomaly_features, anomaly_model, anomaly_trees
-from dashboard.services.anomaly_features import Entry
+from dashboard.services.anomaly_features import Entry, Stream
 from dashboard.services.anomaly_model import Kind, Model, Reason, TooFew, Unreadable
 from dashboard.services.anomaly_wording import FEATURES, OF_HABITS
 
@@ -58,8 +60,9 @@ def marked_rows() -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     return rows, is_amiss
 
 
-def with_habits(then: list[Entry]) -> tuple[Model, list[tuple[float, ...]]]:
-    """A forest of 40 players who deposit once a day about noon, about as much each; the rows of `then`.
+@pytest.fixture(scope="module")
+def habits() -> tuple[Model, Stream]:
+    """A forest of 40 players who deposit once a day about noon, about as much each, and the stream of them.
 
     One entry in 50 is of the night, one of another type, one of other staff: a forest can only tell apart
     what it has seen differ.
@@ -82,11 +85,16 @@ def with_habits(then: list[Entry]) -> tuple[Model, list[tuple[float, ...]]]:
         )
     entries.sort(key=lambda entry: entry.at)
     usual = anomaly_features.usual_amounts(entries)
-    stream = anomaly_features.Stream(zone="UTC", usual=usual)
+    stream = Stream(zone="UTC", usual=usual)
     rows = [stream.features(entry) for entry in entries]
     # On the first days there is no past to be unlike.
-    model = anomaly_model.fit_unlabelled(rows[400:], usual=usual)
-    return model, [stream.features(entry) for entry in then]
+    return anomaly_model.fit_unlabelled(rows[400:], usual=usual), stream
+
+
+def rows_of(stream: Stream, then: list[Entry]) -> list[tuple[float, ...]]:
+    """The figures of what comes then; the stream stays as it was."""
+    copied = deepcopy(stream)
+    return [copied.features(entry) for entry in then]
 
 
 def afterwards(
@@ -123,7 +131,9 @@ def test_a_model_of_marks_scores_as_scikit_learns_does(marked: Model) -> None:
         l2_regularization=1.0,
         early_stopping=False,
         random_state=anomaly_model._SEED,
-    ).fit(rows, is_amiss)
+    )
+    with threadpool_limits(1, user_api="openmp"):
+        theirs.fit(rows, is_amiss)
 
     assert anomaly_model.score(marked, rows) == pytest.approx(theirs.predict_proba(rows)[:, 1], rel=1e-9)
 
@@ -158,19 +168,31 @@ def test_the_forest_names_what_was_planted(forest: Model, name: str, figure: flo
     ],
     ids=["amount", "hour", "kind", "poster", "in a row"],
 )
-def test_the_forest_says_what_a_player_never_did_before(planted: list[Entry], about: str) -> None:
-    model, rows = with_habits(planted)
-    _model, usual = with_habits([afterwards()])
+def test_the_forest_says_what_a_player_never_did_before(
+    habits: tuple[Model, Stream], planted: list[Entry], about: str
+) -> None:
+    model, stream = habits
+    rows, usual = rows_of(stream, planted), rows_of(stream, [afterwards()])
 
     reasons = anomaly_model.explain(model, rows[-1])
     assert anomaly_model.BY_NAME[reasons[0].name].about == about, reasons
     assert anomaly_model.score(model, rows)[-1] > 1.1 * anomaly_model.score(model, usual)[0]
 
 
-def test_the_forest_finds_nothing_in_what_a_player_always_does() -> None:
-    model, rows = with_habits([afterwards()])
+def test_the_forest_finds_nothing_in_what_a_player_always_does(habits: tuple[Model, Stream]) -> None:
+    model, stream = habits
 
-    assert anomaly_model.score(model, rows)[0] < model.hit_from
+    assert anomaly_model.score(model, rows_of(stream, [afterwards()]))[0] < model.hit_from
+
+
+def test_the_forest_does_not_see_what_never_differed() -> None:
+    """No tree asks about a figure that is the same in all rows: whatever it is later tells nothing."""
+    rows = usual_rows()[:256]
+    rows[:, NAMES.index("poster_new")] = 0.0
+    model = anomaly_model.fit_unlabelled(rows, usual=USUAL)
+
+    new, same, far = anomaly_model.score(model, [row(poster_new=1), row(), row(gap_hours=8)])
+    assert new == same < far
 
 
 def test_a_model_of_marks_names_what_was_planted(marked: Model) -> None:
