@@ -21,8 +21,12 @@ from dashboard.services.anomaly_scoring import Loaded
 EVERY_SECONDS = 15.0
 """Entries are counted every half a minute, and scored so much later: within a minute of their posting."""
 FIRST_FIT_EVERY_SECONDS = 3600.0
+FITTED_LATELY = dt.timedelta(hours=1)
+"""A model as young as that is not fitted anew: a worker that comes up fits first models, and catches up."""
 
 _log = logging.getLogger(__name__)
+_FITTING = threading.Lock()
+"""One at a time, each with all that the one before has kept."""
 
 
 class Watch:
@@ -77,17 +81,20 @@ def fit(now: dt.datetime, *, operator_id: int) -> bool:
 
 
 def fit_all(now: dt.datetime) -> int:
-    """Fit the model of every operator that has enough entries; how many."""
-    with db.reading() as session:
-        wanted = list(anomaly_fitting.fittable(session, now=now))
-    return sum(fit(now, operator_id=operator_id) for operator_id in wanted)
+    """Fit the model of every operator that has enough entries, but for what was fitted lately; how many."""
+    return _fit_those(now, since=now - FITTED_LATELY)
 
 
 def fit_first(now: dt.datetime) -> int:
     """Fit the first model of operators that have enough entries by now; how many."""
-    with db.reading() as session:
-        wanted = anomaly_fitting.without_model(session, now=now)
-    return sum(fit(now, operator_id=operator_id) for operator_id in wanted)
+    return _fit_those(now, since=None)
+
+
+def _fit_those(now: dt.datetime, *, since: dt.datetime | None) -> int:
+    with _FITTING:
+        with db.reading() as session:
+            wanted = anomaly_fitting.without_model(session, now=now, since=since)
+        return sum(fit(now, operator_id=operator_id) for operator_id in wanted)
 
 
 def keep_watching(stop: threading.Event) -> None:

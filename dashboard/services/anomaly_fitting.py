@@ -104,9 +104,12 @@ def fittable(session: Session, *, now: dt.datetime) -> dict[int, int]:
     return {row.operator_id: row.entries for row in session.execute(_FITTABLE, named)}
 
 
-def without_model(session: Session, *, now: dt.datetime) -> list[int]:
-    """Operators that have enough entries, and no model yet."""
-    known = set(session.scalars(select(AnomalyModel.operator_id).distinct()))
+def without_model(session: Session, *, now: dt.datetime, since: dt.datetime | None = None) -> list[int]:
+    """Operators that have enough entries, and no model yet, or none that was fitted after `since`."""
+    wanted = select(AnomalyModel.operator_id).distinct()
+    if since is not None:
+        wanted = wanted.where(AnomalyModel.fitted_at > since)
+    known = set(session.scalars(wanted))
     return [operator_id for operator_id in fittable(session, now=now) if operator_id not in known]
 
 

@@ -113,6 +113,8 @@ def test_too_few_entries_have_no_model(session: Session, operator_id: int) -> No
     assert anomaly_fitting.without_model(session, now=NOW) == [operator_id]
     install(session, operator_id)
     assert anomaly_fitting.without_model(session, now=NOW) == []
+    assert anomaly_fitting.without_model(session, now=NOW, since=NOW) == [operator_id]
+    assert anomaly_fitting.without_model(session, now=NOW, since=NOW - HOUR) == []
 
 
 @pytest.mark.parametrize(("most", "least_rows", "most_rows"), [(1_200, 1_200, 1_200), (600, 300, 600)])

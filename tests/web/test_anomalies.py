@@ -2,13 +2,17 @@
 
 import datetime as dt
 import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from dashboard.jobs import anomalies as jobs
 from dashboard.jobs.anomalies import Watch
-from dashboard.models import Anomaly, SeriesAlert
+from dashboard.models import Anomaly, AnomalyModel, SeriesAlert
+from dashboard.models.anomaly import Mark
 from dashboard.models.login import Role
 from dashboard.services import anomalies, anomaly_scoring, hourly, rollups
 from dashboard.services.anomalies import AnomalyKey
@@ -114,6 +118,7 @@ def test_a_mark_by_htmx_has_the_list_fetch_itself(desk: Desk, agent: Browser) ->
     ("sent", "message"),
     [
         ({"note": "Looked"}, "Choose what it was."),
+        ({"said": "perhaps", "note": "Looked"}, "Not a valid choice."),
         ({"said": "right", "note": "n" * 501}, "A note has at most 500 characters."),
     ],
 )
@@ -220,9 +225,26 @@ def test_a_round_of_the_worker(desk: Desk) -> None:
     key = AnomalyKey(player_id, "USD", 2)
     desk.write(
         lambda session: anomalies.mark(
-            session, key=key, said=anomalies.Mark.RIGHT, was=None, note="", actor=who, now=AT
+            session, key=key, said=Mark.RIGHT, was=None, note="", actor=who, now=AT
         )
     )
+
+
+def test_the_worker_fits_once_a_night_and_whoever_has_none(desk: Desk) -> None:
+    """A worker that comes up does both at once: the second finds what the first has fitted."""
+    desk.write(lambda session: anomaly_history.make_history(session, desk.operator_id))
+
+    def fitted(fit: Callable[[dt.datetime], int], at: dt.datetime) -> int:
+        with desk.app.app_context():
+            return fit(at)
+
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(fitted, fit, AT) for fit in (jobs.fit_first, jobs.fit_all)]
+        assert sum(each.result() for each in both) == 1
+    tomorrow = AT + DAY
+    assert [fitted(fit, tomorrow) for fit in (jobs.fit_first, jobs.fit_all, jobs.fit_all)] == [0, 1, 0]
+    wanted = select(AnomalyModel.fitted_at).order_by(AnomalyModel.id)
+    assert desk.read(lambda session: session.scalars(wanted).all()) == [AT, tomorrow]
 
 
 # Odd hours
