@@ -54,6 +54,10 @@ def _mail_server(url: SecretStr) -> SecretStr:
     parts = urlsplit(url.get_secret_value())
     if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
         raise ValueError("must begin with smtp:// or smtps:// and name a server")
+    try:
+        parts.port  # noqa: B018 - read for what it raises, whose words have what stands there
+    except ValueError:
+        raise ValueError("must name a port from 0 to 65535, or none") from None
     return url
 
 

@@ -14,8 +14,12 @@ class PostOffice:
     """What has been handed in, and how it answers."""
 
     url: str = ""
-    refused: set[str] = field(default_factory=set)
-    """Recipients whom it does not take."""
+    refused: dict[str, str] = field(default_factory=dict)
+    """Recipients whom it does not take, and what it says of them."""
+    content_answer: str = "250 taken"
+    """What it says to a letter's content."""
+    heard: list[str] = field(default_factory=list)
+    """Every command that was given to it."""
     letters: list[tuple[list[str], EmailMessage]] = field(default_factory=list)
 
 
@@ -47,12 +51,13 @@ def _serve(office: PostOffice, clerk: socketserver.StreamRequestHandler) -> None
     to: list[str] = []
     say("220 here")
     while line := clerk.rfile.readline():
-        word, _, rest = line.decode().strip().partition(" ")
+        office.heard.append(line.decode().strip())
+        word, _, rest = office.heard[-1].partition(" ")
         match word.upper():
             case "RCPT":
                 address = rest.partition("<")[2].partition(">")[0]
                 if address in office.refused:
-                    say("550 nobody")
+                    say(office.refused[address])
                 else:
                     to.append(address)
                     say("250 yes")
@@ -63,7 +68,7 @@ def _serve(office: PostOffice, clerk: socketserver.StreamRequestHandler) -> None
                     content += piece.removeprefix(b".")
                 office.letters.append((to, message_from_bytes(content, policy=policy.default)))
                 to = []
-                say("250 taken")
+                say(office.content_answer)
             case "RSET":
                 to = []
                 say("250 yes")

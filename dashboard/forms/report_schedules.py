@@ -1,6 +1,5 @@
 """When a report is made by itself, and for whom."""
 
-import calendar
 import datetime as dt
 import re
 from collections.abc import Sequence

@@ -52,6 +52,7 @@ from dashboard.models.loyalty import (
     LoyaltyTier,
     LoyaltyWallet,
     TierHistory,
+    TierMembers,
 )
 from dashboard.models.operator import Operator
 from dashboard.models.outgoing_event import OutgoingEvent
@@ -67,8 +68,15 @@ from dashboard.models.partner_money import (
     PartnerStatementLine,
 )
 from dashboard.models.player import Player, PlayerHandle, PlayerNote
-from dashboard.models.points import LoyaltyEntry, LoyaltyMonth, PointsAllocation, PointsBatch, PointsRequest
-from dashboard.models.report import ReportPart, ReportRun, ReportSchedule, SavedReport
+from dashboard.models.points import (
+    LoyaltyDay,
+    LoyaltyEntry,
+    LoyaltyMonth,
+    PointsAllocation,
+    PointsBatch,
+    PointsRequest,
+)
+from dashboard.models.report import ReportLetter, ReportPart, ReportRun, ReportSchedule, SavedReport
 from dashboard.models.round_request import RoundRequest
 from dashboard.models.vip import VipLevel, VipLevelChange, VipRule, VipRuleVersion
 from dashboard.models.wallet import Balance, Refusal, Wallet, WalletEntry
@@ -107,6 +115,7 @@ __all__ = [
     "LegacyTier",
     "Login",
     "LoyaltyCard",
+    "LoyaltyDay",
     "LoyaltyEntry",
     "LoyaltyMonth",
     "LoyaltyNotice",
@@ -138,6 +147,7 @@ __all__ = [
     "RecoveryCode",
     "Referral",
     "Refusal",
+    "ReportLetter",
     "ReportPart",
     "ReportRun",
     "ReportSchedule",
@@ -157,6 +167,7 @@ __all__ = [
     "SignInSession",
     "StaffLog",
     "TierHistory",
+    "TierMembers",
     "Verification",
     "VipLevel",
     "VipLevelChange",

@@ -98,7 +98,10 @@ class ReportSchedule(Base):
     mail_to: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
     next_at: Mapped[Instant]
     is_active: Mapped[bool] = mapped_column(server_default=text("true"))
+    ended_because: Mapped[str | None]
+    """Of one that ended by itself, until somebody has it go on or takes it away."""
     made_by: Mapped[int] = mapped_column(ForeignKey("logins.id"))
+    """In whose name it is made: whoever made or changed it last."""
     made_at: Mapped[Instant]
 
     __table_args__ = (
@@ -112,6 +115,7 @@ class ReportSchedule(Base):
             name="on_day",
         ),
         CheckConstraint("cardinality(mail_to) <= 20", name="mail_to"),
+        CheckConstraint("ended_because IS NULL OR NOT is_active", name="ended_because"),
         # What is due.
         Index("ix_report_schedules_next_at", "next_at", postgresql_where=text("is_active")),
     )
@@ -143,9 +147,8 @@ class ReportRun(Base):
     problem: Mapped[str | None]
     started_at: Mapped[Instant | None]
     ended_at: Mapped[Instant | None]
-    mailed_at: Mapped[Instant | None]
-    mail_problem: Mapped[str | None]
-    """Why it could not be mailed."""
+    tries: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    """How often somebody began to make it; whoever makes it says which of them they are."""
 
     __table_args__ = (
         ForeignKeyConstraint(["report_id", "operator_id"], ["saved_reports.id", "saved_reports.operator_id"]),
@@ -186,3 +189,25 @@ class ReportPart(Base):
     content: Mapped[bytes] = mapped_column(LargeBinary)
 
     __table_args__ = (CheckConstraint("number > 0 AND octet_length(content) > 0", name="content"),)
+
+
+class ReportLetter(Base):
+    """A file on its way to one address."""
+
+    __tablename__ = "report_letters"
+
+    run_id: Mapped[int] = mapped_column(ForeignKey("report_runs.id"), primary_key=True, autoincrement=False)
+    address: Mapped[str] = mapped_column(primary_key=True)
+    tries: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    next_at: Mapped[Instant | None]
+    """When it is tried; none once it is on its way, or given up."""
+    sent_at: Mapped[Instant | None]
+    problem: Mapped[str | None]
+    """What came of the last try."""
+
+    __table_args__ = (
+        CheckConstraint("sent_at IS NULL OR next_at IS NULL AND problem IS NULL", name="sent_at"),
+        CheckConstraint("tries >= 0", name="tries"),
+        # What is to be mailed.
+        Index("ix_report_letters_next_at", "next_at", postgresql_where=text("next_at IS NOT NULL")),
+    )

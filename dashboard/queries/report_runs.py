@@ -4,15 +4,16 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.orm import Session
 
 from dashboard.errors import NotFound
-from dashboard.models import Login, Operator, ReportRun, ReportSchedule, SavedReport
+from dashboard.models import Login, Operator, ReportLetter, ReportRun, ReportSchedule, SavedReport
 from dashboard.models.operator import MoneyMode
 from dashboard.models.report import Every, RunState
-from dashboard.queries import paging
+from dashboard.queries import paging, report_subjects
 from dashboard.queries.paging import Page, Place
+from dashboard.services.actors import Actor
 
 BUSY = frozenset({RunState.QUEUED, RunState.RUNNING})
 
@@ -37,8 +38,6 @@ class RunRow:
     rows_in_all: int | None
     size: int | None
     problem: str | None
-    mailed_at: dt.datetime | None
-    mail_problem: str | None
     schedule_id: int | None
 
     @property
@@ -48,8 +47,19 @@ class RunRow:
 
 
 @dataclass(frozen=True, slots=True)
+class LetterRow:
+    """A file on its way to one address."""
+
+    address: str
+    next_at: dt.datetime | None
+    """When it is tried; None once it is on its way, or given up."""
+    sent_at: dt.datetime | None
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class ScheduleRow:
-    """A schedule that is kept."""
+    """A schedule that is kept, or that ended by itself."""
 
     id: int
     report_id: int
@@ -63,6 +73,9 @@ class ScheduleRow:
     next_at: dt.datetime
     maker: str
     """A name."""
+    ended_because: str | None
+    is_there: bool
+    """Whether its report is the reader's to see; otherwise it can only be stopped."""
 
     @property
     def when(self) -> str:
@@ -90,11 +103,11 @@ class House:
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
-def page_of_runs(session: Session, *, operator_id: int, after: str = "") -> Page[RunRow]:
-    """Every file of the operator, the newest first."""
+def page_of_runs(session: Session, *, actor: Actor, after: str = "") -> Page[RunRow]:
+    """The actor's own files and those of reports that are shared, the newest first."""
 
     def fetch(after: Place | None, _through: Place | None, limit: int) -> list[RunRow]:
-        chosen = _runs(operator_id).order_by(ReportRun.id.desc()).limit(limit)
+        chosen = _runs(actor).order_by(ReportRun.id.desc()).limit(limit)
         if after is not None:
             chosen = chosen.where(ReportRun.id < after[0])
         return [_run(row) for row in session.execute(chosen)]
@@ -102,23 +115,36 @@ def page_of_runs(session: Session, *, operator_id: int, after: str = "") -> Page
     return paging.gather(fetch, lambda run: paging.write(run.id), after=paging.read(after, int))
 
 
-def get_run(session: Session, *, operator_id: int, run_id: int) -> RunRow:
-    """One file. Raises NotFound."""
-    row = session.execute(_runs(operator_id).where(ReportRun.id == run_id)).one_or_none()
+def get_run(session: Session, *, actor: Actor, run_id: int) -> RunRow:
+    """One of them. Raises NotFound."""
+    row = session.execute(_runs(actor).where(ReportRun.id == run_id)).one_or_none()
     if row is None:
         raise NotFound("There is no such file.")
     return _run(row)
 
 
-def list_schedules(session: Session, *, operator_id: int) -> list[ScheduleRow]:
-    """Every schedule of the operator, the next one first."""
-    rows = session.execute(_schedules(operator_id).order_by(ReportSchedule.next_at, ReportSchedule.id))
+def list_letters(session: Session, *, run_id: int) -> list[LetterRow]:
+    """Where a file goes by mail, by address."""
+    rows = session.execute(
+        select(ReportLetter.address, ReportLetter.next_at, ReportLetter.sent_at, ReportLetter.problem)
+        .where(ReportLetter.run_id == run_id)
+        .order_by(ReportLetter.address)
+    )
+    return [LetterRow(*row) for row in rows]
+
+
+def list_schedules(session: Session, *, actor: Actor) -> list[ScheduleRow]:
+    """The actor's own and those of reports that are shared: what ended by itself, then the next one first."""
+    rows = session.execute(
+        _schedules(actor).order_by(ReportSchedule.is_active, ReportSchedule.next_at, ReportSchedule.id)
+    )
     return [ScheduleRow(*row) for row in rows]
 
 
-def get_schedule(session: Session, *, operator_id: int, schedule_id: int) -> ScheduleRow:
-    """One of them. Raises NotFound."""
-    row = session.execute(_schedules(operator_id).where(ReportSchedule.id == schedule_id)).one_or_none()
+def get_schedule(session: Session, *, actor: Actor, schedule_id: int) -> ScheduleRow:
+    """One that the actor may change. Raises NotFound."""
+    wanted = _schedules(actor).where(ReportSchedule.id == schedule_id, _is_readable(actor))
+    row = session.execute(wanted).one_or_none()
     if row is None:
         raise NotFound("There is no such schedule.")
     return ScheduleRow(*row)
@@ -134,7 +160,19 @@ def house_of(session: Session, operator_id: int) -> House:
     return House(row.name, row.timezone, row.currency, row.money == MoneyMode.PLAY)
 
 
-def _runs(operator_id: int) -> Select[*tuple[Any, ...]]:
+def _is_readable(actor: Actor) -> ColumnElement[bool]:
+    """Of a saved report: whether it is the actor's to see."""
+    return and_(~SavedReport.is_deleted, or_(SavedReport.is_shared, SavedReport.made_by == actor.id))
+
+
+def _is_hidden(subject: Any, actor: Actor) -> ColumnElement[bool]:
+    """Whether it is a report of something that the actor may not read."""
+    hidden = [name for name, source in report_subjects.SOURCES.items() if not actor.may(source.subject.verb)]
+    found: ColumnElement[bool] = subject.in_(hidden)
+    return found
+
+
+def _runs(actor: Actor) -> Select[*tuple[Any, ...]]:
     return (
         select(
             ReportRun.id,
@@ -151,12 +189,15 @@ def _runs(operator_id: int) -> Select[*tuple[Any, ...]]:
             ReportRun.rows_in_all,
             ReportRun.size,
             ReportRun.problem,
-            ReportRun.mailed_at,
-            ReportRun.mail_problem,
             ReportRun.schedule_id,
         )
         .join(Login, Login.id == ReportRun.asked_by)
-        .where(ReportRun.operator_id == operator_id)
+        .outerjoin(SavedReport, SavedReport.id == ReportRun.report_id)
+        .where(
+            ReportRun.operator_id == actor.operator_id,
+            or_(ReportRun.asked_by == actor.id, and_(SavedReport.is_shared, ~SavedReport.is_deleted)),
+            ~_is_hidden(ReportRun.subject, actor),
+        )
     )
 
 
@@ -164,7 +205,7 @@ def _run(row: Any) -> RunRow:
     return RunRow(*row)
 
 
-def _schedules(operator_id: int) -> Select[*tuple[Any, ...]]:
+def _schedules(actor: Actor) -> Select[*tuple[Any, ...]]:
     return (
         select(
             ReportSchedule.id,
@@ -177,8 +218,15 @@ def _schedules(operator_id: int) -> Select[*tuple[Any, ...]]:
             ReportSchedule.mail_to,
             ReportSchedule.next_at,
             Login.name.label("maker"),
+            ReportSchedule.ended_because,
+            _is_readable(actor),
         )
         .join(SavedReport, SavedReport.id == ReportSchedule.report_id)
         .join(Login, Login.id == ReportSchedule.made_by)
-        .where(ReportSchedule.operator_id == operator_id, ReportSchedule.is_active)
+        .where(
+            ReportSchedule.operator_id == actor.operator_id,
+            or_(ReportSchedule.is_active, ReportSchedule.ended_because.is_not(None)),
+            or_(ReportSchedule.made_by == actor.id, _is_readable(actor)),
+            ~_is_hidden(SavedReport.subject, actor),
+        )
     )

@@ -13,7 +13,7 @@ from dashboard import money
 from dashboard.errors import Conflict, Rejected
 from dashboard.models.operator import MoneyMode, Operator, StakeOrder, WageringCounts
 from dashboard.models.vip import Level, VipLevel, VipRule, VipRuleVersion
-from dashboard.services import loyalty_tiers, rule_set_rows, staff_log
+from dashboard.services import loyalty_tiers, report_schedules, rule_set_rows, staff_log
 from dashboard.services.actors import Actor
 
 WEEKS_PER_DAY_LIMIT = 4
@@ -165,6 +165,8 @@ def edit(session: Session, *, settings: Settings, actor: Actor, now: dt.datetime
     before = asdict(lock_settings(session, operator_id=actor.operator_id))
     after = asdict(settings)
     session.execute(update(Operator).filter_by(id=actor.operator_id).values(**after))
+    if after["timezone"] != before["timezone"]:
+        report_schedules.move(session, operator_id=actor.operator_id, timezone=settings.timezone, now=now)
     changed = {name: f"{before[name]} → {after[name]}" for name in after if after[name] != before[name]}
     staff_log.record(session, actor, "operator.edited", details=changed, now=now)
 

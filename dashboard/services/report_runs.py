@@ -1,8 +1,9 @@
 """Files of reports that take long: asked for here, made by the worker in pieces, kept for a while.
 
 Whoever makes one holds a lock on its number for as long as it takes, on the connection that reads its
-rows: where that connection is lost, the next worker begins the file anew. Every piece is a transaction of
-its own, and refused once the run is no longer being made: so a run that was cancelled stays cancelled.
+rows: where that connection is lost, the next worker begins the file anew, and is told by the number of its
+try from whoever lost it. Every piece is a transaction of its own, and refused once the run is no longer being
+made: so a run that was cancelled stays cancelled.
 """
 
 import datetime as dt
@@ -24,6 +25,10 @@ KEPT = dt.timedelta(days=30)
 WAITING_MOST = 20
 """Of one operator."""
 PIECE = 1024 * 1024
+SIZE_MOST = 1024**3
+"""What one file may hold, in bytes."""
+TRIES_MOST = 3
+"""So often a file is begun where making it ends the worker, or loses the database."""
 _NAME_MOST = 80
 _LOCK = 0x50555207  # "PUR", 7: followed by the run's number
 
@@ -33,24 +38,37 @@ SELECT count(*) FROM report_runs WHERE operator_id = :operator AND state IN ('qu
 _NEXT = text("SELECT id FROM report_runs WHERE state IN ('queued', 'running') ORDER BY id")
 _MINE = text("SELECT pg_try_advisory_xact_lock(CAST(:lock AS int), CAST(:run AS int))")
 _TAKE = text("""
-UPDATE report_runs SET state = 'running', started_at = :now, rows_done = 0, rows_in_all = NULL
+UPDATE report_runs SET state = 'running', started_at = :now, rows_done = 0, rows_in_all = NULL,
+  tries = tries + 1
 WHERE id = :run AND state IN ('queued', 'running')
-RETURNING id, operator_id, name, subject, definition, format, asked_by, coalesce(due_at, asked_at) AS as_of
+RETURNING id, operator_id, name, subject, definition, format, asked_by, tries,
+  coalesce(due_at, asked_at) AS as_of
 """)
+_GIVE_BACK = text("""
+UPDATE report_runs SET state = 'queued', started_at = NULL, rows_done = 0, tries = tries - 1
+WHERE id = :run AND state = 'running' AND tries = :tries
+""")
+_IS_WANTED = text("SELECT 1 FROM report_runs WHERE id = :run AND state = 'running' AND tries = :tries")
 _FORGET_PARTS = text("DELETE FROM report_parts WHERE run_id = :run")
 _PROGRESS = text("""
 UPDATE report_runs SET rows_done = :rows, rows_in_all = coalesce(CAST(:in_all AS bigint), rows_in_all)
-WHERE id = :run AND state = 'running'
+WHERE id = :run AND state = 'running' AND tries = :tries
 """)
 _APPEND = text("INSERT INTO report_parts (run_id, number, content) VALUES (:run, :number, :content)")
 _FINISH = text("""
 UPDATE report_runs SET state = 'done', rows_done = :rows, rows_in_all = :rows, ended_at = :now,
   size = (SELECT coalesce(sum(octet_length(content)), 0) FROM report_parts WHERE run_id = :run)
-WHERE id = :run AND state = 'running'
+WHERE id = :run AND state = 'running' AND tries = :tries
 """)
 _FAIL = text("""
 UPDATE report_runs SET state = 'failed', problem = :problem, ended_at = :now
-WHERE id = :run AND state = 'running'
+WHERE id = :run AND state = 'running' AND tries = :tries
+""")
+# Whom it is mailed to is as the schedule says at that moment.
+_MAIL = text("""
+INSERT INTO report_letters (run_id, address, next_at)
+SELECT r.id, unnest(s.mail_to), :now FROM report_runs r JOIN report_schedules s ON s.id = r.schedule_id
+WHERE r.id = :run ON CONFLICT DO NOTHING
 """)
 _CANCEL = text("""
 UPDATE report_runs SET state = 'cancelled', ended_at = :now
@@ -135,8 +153,10 @@ def take(session: Session, *, run_id: int, now: dt.datetime) -> Row[Any] | None:
 
     `as_of` is when it was asked for, or was due.
     """
-    session.execute(_FORGET_PARTS, {"run": run_id})
-    return session.execute(_TAKE, {"run": run_id, "now": now}).one_or_none()
+    taken = session.execute(_TAKE, {"run": run_id, "now": now}).one_or_none()
+    if taken is not None:
+        session.execute(_FORGET_PARTS, {"run": run_id})
+    return taken
 
 
 def maker_of(session: Session, login_id: int) -> Actor | None:
@@ -147,28 +167,39 @@ def maker_of(session: Session, login_id: int) -> Actor | None:
     return Actor(id=row.id, operator_id=row.operator_id, role=Role(row.role), name=row.name)
 
 
-def progress(session: Session, *, run_id: int, rows: int, in_all: int | None = None) -> None:
+def is_wanted(session: Session, *, run_id: int, tries: int) -> bool:
+    """Whether it is still being made by whoever began it as this try."""
+    return session.scalar(_IS_WANTED, {"run": run_id, "tries": tries}) is not None
+
+
+def give_back(session: Session, *, run_id: int, tries: int) -> None:
+    """Leave it to the next worker, as if nobody had begun."""
+    session.execute(_GIVE_BACK, {"run": run_id, "tries": tries})
+
+
+def progress(session: Session, *, run_id: int, tries: int, rows: int, in_all: int | None = None) -> None:
     """Say how far it is. Raises Interrupted where it is not being made any more."""
-    told = session.execute(_PROGRESS, {"run": run_id, "rows": rows, "in_all": in_all})
-    if not told.rowcount:  # type: ignore[attr-defined]
-        raise Interrupted("This file is not being made any more.")
+    told = session.execute(_PROGRESS, {"run": run_id, "tries": tries, "rows": rows, "in_all": in_all})
+    _expect_wanted(told)
 
 
-def append(session: Session, *, run_id: int, number: int, content: bytes, rows: int) -> None:
+def append(session: Session, *, run_id: int, tries: int, number: int, content: bytes, rows: int) -> None:
     """Keep a piece of the file, numbered from 1. Raises Interrupted as `progress` does."""
-    progress(session, run_id=run_id, rows=rows)
+    progress(session, run_id=run_id, tries=tries, rows=rows)
     session.execute(_APPEND, {"run": run_id, "number": number, "content": content})
 
 
-def finish(session: Session, *, run_id: int, rows: int, now: dt.datetime) -> None:
-    """The file is whole."""
-    session.execute(_FINISH, {"run": run_id, "rows": rows, "now": now})
+def finish(session: Session, *, run_id: int, tries: int, rows: int, now: dt.datetime) -> None:
+    """The file is whole; it is to be mailed where its schedule says so. Raises Interrupted as `progress`."""
+    _expect_wanted(session.execute(_FINISH, {"run": run_id, "tries": tries, "rows": rows, "now": now}))
+    session.execute(_MAIL, {"run": run_id, "now": now})
 
 
-def fail(session: Session, *, run_id: int, problem: str, now: dt.datetime) -> None:
-    """It cannot be made, and why; nothing of it stays."""
-    session.execute(_FORGET_PARTS, {"run": run_id})
-    session.execute(_FAIL, {"run": run_id, "problem": problem, "now": now})
+def fail(session: Session, *, run_id: int, tries: int, problem: str, now: dt.datetime) -> None:
+    """It cannot be made, and why; nothing of it stays. Raises Interrupted as `progress` does."""
+    named = {"run": run_id, "tries": tries, "problem": problem, "now": now}
+    _expect_wanted(session.execute(_FAIL, named))
+    session.execute(_FORGET_PARTS, named)
 
 
 def part(session: Session, *, run_id: int, number: int) -> bytes | None:
@@ -197,3 +228,8 @@ def is_kept(run_state: str, ended_at: dt.datetime | None, now: dt.datetime) -> b
 def forget_old(session: Session, *, now: dt.datetime) -> int:
     """Delete the files that were kept long enough; how many pieces. What was made stays on record."""
     return session.execute(_OLD, {"before": now - KEPT}).rowcount  # type: ignore[attr-defined,no-any-return]
+
+
+def _expect_wanted(changed: Any) -> None:
+    if not changed.rowcount:
+        raise Interrupted("This file is not being made any more.")

@@ -2,6 +2,9 @@
 
 A time that was missed, because no worker was there, is caught up with once: of several only the last one
 is made. Each time of a schedule is made once, whoever looks, and however often (a unique index says so).
+
+It is made in the name of whoever made or changed the schedule last. When its time comes and they have left,
+may not keep schedules or cannot see its report any more, it ends and says why; changing it has it go on.
 """
 
 import calendar
@@ -9,7 +12,6 @@ import datetime as dt
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -32,17 +34,26 @@ SELECT name FROM saved_reports
 WHERE id = :report AND operator_id = :operator AND NOT is_deleted AND (is_shared OR made_by = :login)
 """)
 _COUNT = text("SELECT count(*) FROM report_schedules WHERE operator_id = :operator AND is_active")
-_ZONE = text("SELECT timezone FROM operators WHERE id = :operator")
+# Locked, so that no time is reckoned by a zone that is being changed.
+_ZONE = text("SELECT timezone FROM operators WHERE id = :operator FOR SHARE")
 _CHANGE = text("""
-UPDATE report_schedules SET format = :format, every = :every, at = :at, on_day = :on_day, mail_to = :mail_to,
-  next_at = :next_at
-WHERE id = :schedule AND operator_id = :operator AND is_active
+UPDATE report_schedules s SET format = :format, every = :every, at = :at, on_day = :on_day,
+  mail_to = :mail_to, next_at = :next_at, made_by = :login, is_active = true, ended_because = NULL
+FROM saved_reports r
+WHERE s.id = :schedule AND s.operator_id = :operator AND (s.is_active OR s.ended_because IS NOT NULL)
+  AND r.id = s.report_id AND NOT r.is_deleted AND (r.is_shared OR r.made_by = :login)
 """)
 _STOP = text("""
-UPDATE report_schedules SET is_active = false
-WHERE id = :schedule AND operator_id = :operator AND is_active
+UPDATE report_schedules s SET is_active = false, ended_because = NULL
+FROM saved_reports r
+WHERE s.id = :schedule AND s.operator_id = :operator AND (s.is_active OR s.ended_because IS NOT NULL)
+  AND r.id = s.report_id AND (s.made_by = :login OR NOT r.is_deleted AND (r.is_shared OR r.made_by = :login))
 """)
-# A schedule whose report is gone, or whose maker may not have it any more, has no due row: it is stopped.
+_END = text("UPDATE report_schedules SET is_active = false, ended_because = :because WHERE id = :schedule")
+_TO_COME = text("""
+SELECT id, every, at, on_day FROM report_schedules
+WHERE operator_id = :operator AND is_active AND next_at > :now ORDER BY id FOR UPDATE
+""")
 _DUE = text("""
 SELECT s.id, s.operator_id, s.report_id, s.format, s.every, s.at, s.on_day, s.next_at, s.made_by,
        r.name, r.subject, r.definition, o.timezone,
@@ -52,7 +63,7 @@ JOIN saved_reports r ON r.id = s.report_id
 JOIN operators o ON o.id = s.operator_id
 WHERE s.is_active AND s.next_at <= :now
 ORDER BY s.next_at, s.id LIMIT :limit
-FOR UPDATE OF s SKIP LOCKED
+FOR UPDATE OF s SKIP LOCKED FOR SHARE OF o SKIP LOCKED
 """)
 _MOVE = text("UPDATE report_schedules SET next_at = :next_at WHERE id = :schedule")
 _MAKE = text("""
@@ -176,12 +187,16 @@ def change(
     mail_to: Sequence[str],
     now: dt.datetime,
 ) -> None:
-    """Have it made at other times, as another file or for others. Raises NotFound."""
+    """Have it made at other times, as another file or for others, in the actor's name from now on.
+
+    One that has ended by itself goes on. Raises NotFound, also where its report is not the actor's to see.
+    """
     changed = session.execute(
         _CHANGE,
         {
             "schedule": schedule_id,
             "operator": actor.operator_id,
+            "login": actor.id,
             "format": file_format,
             "every": timing.every,
             "at": timing.at,
@@ -196,9 +211,17 @@ def change(
 
 
 def stop(session: Session, *, actor: Actor, schedule_id: int, now: dt.datetime) -> None:
-    """Make it no more; what it made stays. Raises NotFound."""
-    _expect_one(session.execute(_STOP, {"schedule": schedule_id, "operator": actor.operator_id}))
+    """Make it no more; what it made stays. Raises NotFound, as `change` does; one's own can be stopped."""
+    named = {"schedule": schedule_id, "operator": actor.operator_id, "login": actor.id}
+    _expect_one(session.execute(_STOP, named))
     staff_log.record(session, actor, "report.unscheduled", details={"schedule": schedule_id}, now=now)
+
+
+def move(session: Session, *, operator_id: int, timezone: str, now: dt.datetime) -> None:
+    """Reckon the next times by what is the operator's time zone from now on. What is due already stays so."""
+    for row in session.execute(_TO_COME, {"operator": operator_id, "now": now}).all():
+        next_at = _timing(row).next(now, timezone)
+        session.execute(_MOVE, {"schedule": row.id, "next_at": next_at})
 
 
 def run_due(session: Session, *, now: dt.datetime, limit: int = 100) -> int:
@@ -211,14 +234,15 @@ def run_due(session: Session, *, now: dt.datetime, limit: int = 100) -> int:
 
 def _run(session: Session, row: Row[Any], now: dt.datetime) -> None:
     maker = report_runs.maker_of(session, row.made_by)
-    if not row.is_there or maker is None or not maker.may("reports:edit"):
-        session.execute(_STOP, {"schedule": row.id, "operator": row.operator_id})
-        because = "its report is gone" if not row.is_there else "its maker may not have it any more"
+    because = _ended_because(maker, is_there=row.is_there)
+    if because:
+        session.execute(_END, {"schedule": row.id, "because": because})
         details: staff_log.Details = {"schedule": row.id, "because": because}
-        record = partial(staff_log.record, operator_id=row.operator_id, details=details, now=now)
-        record(session, SYSTEM, "report.unscheduled")
+        staff_log.record(
+            session, SYSTEM, "report.unscheduled", operator_id=row.operator_id, details=details, now=now
+        )
         return
-    timing = Timing(Every(row.every), row.at, row.on_day)
+    timing = _timing(row)
     due_at = timing.last_missed(row.next_at, now, row.timezone)
     session.execute(
         _MAKE,
@@ -236,6 +260,18 @@ def _run(session: Session, row: Row[Any], now: dt.datetime) -> None:
         },
     )
     session.execute(_MOVE, {"schedule": row.id, "next_at": timing.next(now, row.timezone)})
+
+
+def _ended_because(maker: Actor | None, *, is_there: bool) -> str | None:
+    if maker is None:
+        return "Whoever made it has left."
+    if not maker.may("reports:edit"):
+        return "Whoever made it may not keep schedules any more."
+    return None if is_there else "Its report is deleted, or not shared any more."
+
+
+def _timing(row: Row[Any]) -> Timing:
+    return Timing(Every(row.every), row.at, row.on_day)
 
 
 def _zone(session: Session, operator_id: int) -> str:

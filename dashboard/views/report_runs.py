@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import BadRequest
 
 from dashboard import clock, db
+from dashboard.config import settings
 from dashboard.errors import Conflict, Forbidden
 from dashboard.models.report import ReportFormat
 from dashboard.queries import bulk as workers
@@ -36,11 +37,11 @@ bp = Blueprint("report_runs", __name__, url_prefix="/reports/runs")
 @bp.get("")
 @requires("reports:view")
 def index() -> ResponseReturnValue:
-    """Every file, the newest first."""
+    """One's own files and those of shared reports, the newest first."""
     is_more = htmx.wants_partial() and "after" in request.args
     with db.reading() as session:
         page = queries.page_of_runs(
-            session, operator_id=access.current_operator().id, after=request.args.get("after", "")
+            session, actor=access.current_actor(), after=request.args.get("after", "")
         )
         template = "report_runs/_run_rows.html" if is_more else "report_runs/index.html"
         return render_template(template, page=page, labels=_labels(), now=clock.now(), kept=report_runs.KEPT)
@@ -153,9 +154,7 @@ def _file_name(run: RunRow) -> str:
 
 
 def _get(session: Session, run_id: int) -> RunRow:
-    run = queries.get_run(session, operator_id=access.current_operator().id, run_id=run_id)
-    _expect_allowed(run.subject)
-    return run
+    return queries.get_run(session, actor=access.current_actor(), run_id=run_id)
 
 
 def _expect_allowed(subject: str) -> None:
@@ -172,6 +171,8 @@ def _context(session: Session, run_id: int) -> dict[str, object]:
         "label": _labels().get(run.subject, run.subject),
         "can_take": report_runs.is_kept(run.state, run.ended_at, now),
         "kept_until": run.ended_at + report_runs.KEPT if run.ended_at else None,
+        "letters": queries.list_letters(session, run_id=run.id) if run.schedule_id else [],
+        "has_mail": settings().smtp_url is not None,
         "has_worker": not run.is_busy or workers.has_worker(session, now=now),
     }
 

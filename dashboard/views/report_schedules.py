@@ -14,7 +14,7 @@ from dashboard.models.report import Every
 from dashboard.queries import report_runs as queries
 from dashboard.queries import report_subjects, saved_reports
 from dashboard.queries.report_runs import ScheduleRow
-from dashboard.services import report_schedules
+from dashboard.services import exports, report_files, report_schedules
 from dashboard.views import access, htmx
 from dashboard.views.access import requires
 
@@ -26,7 +26,7 @@ bp = Blueprint("report_schedules", __name__, url_prefix="/reports/schedules")
 def index() -> ResponseReturnValue:
     """What is made by itself, the next one first."""
     with db.reading() as session:
-        schedules = queries.list_schedules(session, operator_id=access.current_operator().id)
+        schedules = queries.list_schedules(session, actor=access.current_actor())
         return render_template("report_schedules/index.html", schedules=schedules, has_mail=_has_mail())
 
 
@@ -123,7 +123,7 @@ def create_stop(schedule_id: int) -> ResponseReturnValue:
 
 
 def _get(session: Session, schedule_id: int) -> ScheduleRow:
-    return queries.get_schedule(session, operator_id=access.current_operator().id, schedule_id=schedule_id)
+    return queries.get_schedule(session, actor=access.current_actor(), schedule_id=schedule_id)
 
 
 def _reports(session: Session) -> list[tuple[int, str]]:
@@ -143,6 +143,8 @@ def _form(
         schedule=schedule,
         has_mail=_has_mail(),
         zone=access.current_operator().timezone,
+        xlsx_rows_most=exports.XLSX_ROWS_MOST,
+        pdf_rows_most=report_files.PDF_ROWS_MOST,
     )
     return make_response(page, status)
 

@@ -3,6 +3,8 @@
 Revision 20261121_0010, after 20261121_0009.
 """
 
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -23,21 +25,46 @@ UPDATABLE = {
     "anomalies": ("mark", "marked_by", "marked_at", "note"),
     "series_alerts": ("seen_by", "seen_at", "note"),
     "saved_reports": ("name", "subject", "definition", "is_shared", "changed_at", "is_deleted"),
-    "report_schedules": ("format", "every", "at", "on_day", "mail_to", "next_at", "is_active"),
-    "report_runs": (
-        *("state", "rows_done", "rows_in_all", "size", "problem", "started_at", "ended_at"),
-        *("mailed_at", "mail_problem"),
+    "report_schedules": (
+        *("format", "every", "at", "on_day", "mail_to", "next_at", "is_active", "ended_because", "made_by"),
     ),
+    "report_runs": (
+        *("state", "rows_done", "rows_in_all", "size", "problem", "started_at", "ended_at", "tries"),
+    ),
+    "report_letters": ("tries", "next_at", "sent_at", "problem"),
 }
+
+
+# So that the agent of an entry is read with its sums.
+RECENT = ("change_type", "contra_account", "real_delta", "bonus_delta")
 
 
 def upgrade() -> None:
     create_tables()
+    index_recent((*RECENT, "agent_id"))
+    op.create_index(
+        "ix_wallet_entries_adjustments",
+        "wallet_entries",
+        ["operator_id", "created_at"],
+        unique=False,
+        postgresql_where=sa.text("contra_account = 'adjustments'"),
+    )
     op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {', '.join(REMAKEABLE)} TO purser_app")
     for table, columns in UPDATABLE.items():
         update = f", UPDATE ({', '.join(columns)})" if columns else ""
         op.execute(f"GRANT SELECT, INSERT{update} ON {table} TO purser_app")
     op.execute(f"GRANT SELECT ON {', '.join((*REMAKEABLE, *UPDATABLE))} TO purser_report")
+
+
+def index_recent(included: Sequence[str]) -> None:
+    op.drop_index("ix_wallet_entries_recent", table_name="wallet_entries")
+    op.create_index(
+        "ix_wallet_entries_recent",
+        "wallet_entries",
+        ["operator_id", "created_at", "player_id", "currency", "sequence"],
+        unique=False,
+        postgresql_include=list(included),
+    )
 
 
 def create_tables() -> None:
@@ -247,6 +274,7 @@ def create_tables() -> None:
         sa.Column("mail_to", sa.ARRAY(sa.Text()), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("next_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("is_active", sa.Boolean(), server_default=sa.text("true"), nullable=False),
+        sa.Column("ended_because", sa.Text(), nullable=True),
         sa.Column("made_by", sa.BigInteger(), nullable=False),
         sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
@@ -256,6 +284,9 @@ def create_tables() -> None:
         sa.CheckConstraint("every IN ('day', 'week', 'month')", name=op.f("ck_report_schedules_every")),
         sa.CheckConstraint("format IN ('csv', 'xlsx', 'pdf')", name=op.f("ck_report_schedules_format")),
         sa.CheckConstraint("cardinality(mail_to) <= 20", name=op.f("ck_report_schedules_mail_to")),
+        sa.CheckConstraint(
+            "ended_because IS NULL OR NOT is_active", name=op.f("ck_report_schedules_ended_because")
+        ),
         sa.ForeignKeyConstraint(["made_by"], ["logins.id"], name=op.f("fk_report_schedules_made_by")),
         sa.ForeignKeyConstraint(
             ["report_id", "operator_id"],
@@ -292,8 +323,7 @@ def create_tables() -> None:
         sa.Column("problem", sa.Text(), nullable=True),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("mailed_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("mail_problem", sa.Text(), nullable=True),
+        sa.Column("tries", sa.SmallInteger(), server_default=sa.text("0"), nullable=False),
         sa.CheckConstraint(
             "(state IN ('done', 'failed', 'cancelled')) = (ended_at IS NOT NULL) AND (state = 'done') = (size IS NOT NULL) AND (state = 'failed') = (problem IS NOT NULL)",
             name=op.f("ck_report_runs_ended"),
@@ -374,6 +404,28 @@ def create_tables() -> None:
         sa.PrimaryKeyConstraint("run_id", "number", name=op.f("pk_report_parts")),
     )
     op.create_table(
+        "report_letters",
+        sa.Column("run_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("tries", sa.SmallInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("next_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("problem", sa.Text(), nullable=True),
+        sa.CheckConstraint(
+            "sent_at IS NULL OR next_at IS NULL AND problem IS NULL", name=op.f("ck_report_letters_sent_at")
+        ),
+        sa.CheckConstraint("tries >= 0", name=op.f("ck_report_letters_tries")),
+        sa.ForeignKeyConstraint(["run_id"], ["report_runs.id"], name=op.f("fk_report_letters_run_id")),
+        sa.PrimaryKeyConstraint("run_id", "address", name=op.f("pk_report_letters")),
+    )
+    op.create_index(
+        "ix_report_letters_next_at",
+        "report_letters",
+        ["next_at"],
+        unique=False,
+        postgresql_where=sa.text("next_at IS NOT NULL"),
+    )
+    op.create_table(
         "anomalies",
         sa.Column("player_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("currency", sa.Text(), nullable=False),
@@ -447,8 +499,11 @@ def create_tables() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index("ix_wallet_entries_adjustments", table_name="wallet_entries")
+    index_recent(RECENT)
     op.drop_table("rollup_marks")
     op.drop_table("anomalies")
+    op.drop_table("report_letters")
     op.drop_table("report_parts")
     op.drop_table("daily_balances")
     op.drop_table("report_runs")

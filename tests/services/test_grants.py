@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 # What the application and reports may do with each table, and nothing else: a new table needs a row here.
 READ, APPEND, KEEP, PASS = "SELECT", "INSERT SELECT", "INSERT SELECT UPDATE", "DELETE INSERT SELECT UPDATE"
+FOLD = "DELETE INSERT SELECT"
 GRANTS = {
     "alembic_version": (READ, ""),
     "alerts": (KEEP, READ),
@@ -42,6 +43,7 @@ GRANTS = {
     "legacy_tiers": (APPEND, READ),
     "logins": (KEEP, ""),
     "loyalty_cards": (KEEP, READ),
+    "loyalty_days": (FOLD, READ),
     "loyalty_entries": (APPEND, READ),
     "loyalty_months": (KEEP, READ),
     "loyalty_notices": (APPEND, READ),
@@ -77,6 +79,7 @@ GRANTS = {
     "recovery_codes": (PASS, ""),
     "referrals": (APPEND, READ),
     "refusals": (APPEND, READ),
+    "report_letters": (KEEP, READ),
     "report_parts": (PASS, READ),
     "report_runs": (KEEP, READ),
     "report_schedules": (KEEP, READ),
@@ -96,6 +99,7 @@ GRANTS = {
     "sign_in_sessions": (PASS, ""),
     "staff_log": (APPEND, READ),
     "tier_history": (APPEND, READ),
+    "tier_members": (FOLD, READ),
     "verifications": (APPEND, READ),
     "vip_level_changes": (APPEND, READ),
     "vip_levels": (KEEP, READ),

@@ -1,5 +1,6 @@
 """When reports are made by themselves: by the operator's calendar, once each, and once after a pause."""
 
+import dataclasses
 import datetime as dt
 
 import pytest
@@ -11,7 +12,7 @@ from dashboard.models import Login, ReportRun, ReportSchedule, SavedReport
 from dashboard.models.login import Role
 from dashboard.models.report import Every, ReportFormat
 from dashboard.queries import report_subjects
-from dashboard.services import report_definitions, report_schedules, reports
+from dashboard.services import operators, report_definitions, report_schedules, reports
 from dashboard.services.actors import Actor
 from dashboard.services.report_schedules import Timing
 from tests.builders import NOW, make_actor, make_operator
@@ -75,6 +76,25 @@ def plan(session: Session, actor: Actor, report_id: int, *, timing: Timing | Non
     )
 
 
+def keep_another(session: Session, actor: Actor) -> int:
+    definition = report_definitions.usual(report_subjects.SOURCES["balances"].subject)
+    return reports.create(
+        session, actor=actor, name="Balances", definition=definition, is_shared=False, now=NOW
+    )
+
+
+def change(session: Session, actor: Actor, schedule_id: int, *, now: dt.datetime = NOW) -> None:
+    report_schedules.change(
+        session,
+        actor=actor,
+        schedule_id=schedule_id,
+        file_format=ReportFormat.CSV,
+        timing=Timing(Every.DAY, dt.time(6)),
+        mail_to=[],
+        now=now,
+    )
+
+
 def made(session: Session) -> list[dt.datetime | None]:
     return list(session.scalars(select(ReportRun.due_at).order_by(ReportRun.id)))
 
@@ -133,22 +153,90 @@ def test_a_change_counts_from_now_on(session: Session, manager: Actor) -> None:
 
 
 @pytest.mark.parametrize(
-    "lose",
+    ("lose", "because"),
     [
-        update(SavedReport).values(is_deleted=True),
-        update(Login).values(active=False),
-        update(Login).values(role=Role.AGENT),
+        (update(SavedReport).values(is_deleted=True), "deleted"),
+        (update(Login).values(active=False), "has left"),
+        (update(Login).values(role=Role.AGENT), "may not keep schedules"),
     ],
 )
 def test_a_schedule_ends_with_its_report_and_with_its_maker(
-    session: Session, manager: Actor, lose: object
+    session: Session, manager: Actor, lose: object, because: str
 ) -> None:
     plan(session, manager, keep(session, manager))
     session.execute(lose)  # type: ignore[call-overload]
     assert report_schedules.run_due(session, now=utc(2026, 3, 3, 5)) == 1
     assert made(session) == []
-    assert session.scalars(select(ReportSchedule.is_active)).one() is False
+    is_active, ended_because = session.execute(
+        select(ReportSchedule.is_active, ReportSchedule.ended_because)
+    ).one()
+    assert (is_active, because in str(ended_because)) == (False, True)
     assert session.scalar(text("SELECT count(*) FROM staff_log WHERE action = 'report.unscheduled'")) == 1
+    assert report_schedules.run_due(session, now=utc(2026, 3, 4, 5)) == 0
+
+
+def test_what_is_no_longer_shared_ends_the_schedules_of_others_alone(
+    session: Session, manager: Actor
+) -> None:
+    other = make_actor(session, operator_id=manager.operator_id, role=Role.MANAGER)
+    report_id = keep(session, manager, is_shared=True)
+    own, others = plan(session, manager, report_id), plan(session, other, report_id)
+    session.execute(update(SavedReport).values(is_shared=False))
+    assert report_schedules.run_due(session, now=utc(2026, 3, 3, 5)) == 2
+    assert session.scalars(select(ReportRun.schedule_id)).all() == [own]
+    ended = select(ReportSchedule.id).where(ReportSchedule.ended_because.is_not(None))
+    assert session.scalars(ended).all() == [others]
+
+
+def test_another_manager_has_it_go_on_in_their_name(session: Session, manager: Actor) -> None:
+    other = make_actor(session, operator_id=manager.operator_id, role=Role.MANAGER)
+    schedule_id = plan(session, manager, keep(session, manager, is_shared=True))
+    session.execute(update(Login).where(Login.id == manager.id).values(active=False))
+    assert report_schedules.run_due(session, now=utc(2026, 3, 3, 5)) == 1
+    change(session, other, schedule_id, now=utc(2026, 3, 3, 6))
+    assert report_schedules.run_due(session, now=utc(2026, 3, 4, 5)) == 1
+    run = session.scalars(select(ReportRun)).one()
+    assert (run.asked_by, run.due_at) == (other.id, utc(2026, 3, 4, 5))
+    assert session.scalars(select(ReportSchedule.ended_because)).one() is None
+
+
+def test_nobody_changes_the_schedule_of_a_report_that_is_not_theirs_to_see(
+    session: Session, manager: Actor
+) -> None:
+    other = make_actor(session, operator_id=manager.operator_id, role=Role.ADMIN)
+    schedule_id = plan(session, manager, keep(session, manager))
+    with pytest.raises(NotFound):
+        change(session, other, schedule_id)
+    with pytest.raises(NotFound):
+        report_schedules.stop(session, actor=other, schedule_id=schedule_id, now=NOW)
+    session.execute(update(SavedReport).values(is_deleted=True))
+    with pytest.raises(NotFound):
+        change(session, manager, schedule_id)
+    report_schedules.stop(session, actor=manager, schedule_id=schedule_id, now=NOW)
+    assert session.scalars(select(ReportSchedule.is_active)).one() is False
+
+
+def test_another_time_zone_moves_what_is_to_come(session: Session, manager: Actor) -> None:
+    plan(session, manager, keep(session, manager))
+    due = plan(session, manager, keep_another(session, manager), timing=Timing(Every.WEEK, dt.time(9), 1))
+    stranger = make_actor(session, operator_id=make_operator(session, timezone=MALTA), role=Role.MANAGER)
+    elsewhere = plan(session, stranger, keep(session, stranger))
+    now = utc(2026, 3, 2, 13)
+    session.execute(update(ReportSchedule).where(ReportSchedule.id == due).values(next_at=utc(2026, 3, 2, 8)))
+    settings = operators.lock_settings(session, operator_id=manager.operator_id)
+    operators.edit(session, settings=dataclasses.replace(settings, timezone=KOLKATA), actor=manager, now=now)
+    times = dict(session.execute(select(ReportSchedule.id, ReportSchedule.next_at)).all())
+    assert sorted(times.values()) == [
+        utc(2026, 3, 2, 8),
+        utc(2026, 3, 3, 0, 30),
+        utc(2026, 3, 3, 5),
+    ]
+    assert times[elsewhere] == utc(2026, 3, 3, 5)
+    # What was due by the old clock is made still, and then by the new one.
+    assert report_schedules.run_due(session, now=now) == 1
+    assert made(session) == [utc(2026, 3, 2, 8)]
+    wanted = select(ReportSchedule.next_at).where(ReportSchedule.id == due)
+    assert session.scalars(wanted).one() == utc(2026, 3, 9, 3, 30)
 
 
 def test_only_what_one_can_see_is_scheduled(session: Session, manager: Actor) -> None:

@@ -1,10 +1,13 @@
 """/reports/runs: a file is asked for, made by the worker in pieces, watched, cancelled, taken, mailed."""
 
+import dataclasses
 import datetime as dt
 import io
+import threading
 import tracemalloc
 import zipfile
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,11 +16,19 @@ from sqlalchemy import func, select, text, update
 from dashboard import clock, db
 from dashboard.config import settings
 from dashboard.jobs import reports as job
-from dashboard.models import Login, ReportPart, ReportRun, StaffLog
+from dashboard.models import Login, ReportLetter, ReportPart, ReportRun, SavedReport, StaffLog
 from dashboard.models.login import Role
 from dashboard.models.report import Every, ReportFormat
 from dashboard.queries import report_subjects
-from dashboard.services import report_definitions, report_runs, report_schedules, reports
+from dashboard.services import (
+    exports,
+    report_definitions,
+    report_files,
+    report_mail,
+    report_runs,
+    report_schedules,
+    reports,
+)
 from dashboard.services.report_definitions import Choice, Definition, PeriodKind
 from dashboard.services.report_schedules import Timing
 from tests import builders, post_office
@@ -42,6 +53,27 @@ def asked(browser: Browser, **given: Any) -> str:
     answer = ask(browser, **given)
     assert answer.status_code == 303, answer.text
     return str(answer.location)
+
+
+def ask_oddly(desk: Desk, definition: str) -> int:
+    """A file of something that no form lets through."""
+
+    def insert(session: Any) -> int:
+        login = session.scalars(select(Login).where(Login.operator_id == desk.operator_id)).first()
+        made = ReportRun(
+            operator_id=desk.operator_id,
+            name="Changes",
+            subject="balance-changes",
+            definition=definition,
+            format="csv",
+            asked_by=login.id,
+            asked_at=AT,
+        )
+        session.add(made)
+        session.flush()
+        return int(made.id)
+
+    return desk.write(insert)
 
 
 def make(desk: Desk, **given: Any) -> bool:
@@ -148,12 +180,118 @@ def test_a_worker_that_ended_half_way_is_followed_by_another(
 ) -> None:
     url = asked(manager)
     monkeypatch.setattr(job, "_LOOK_EVERY_ROWS", 1)
-    assert make(desk, should_stop=lambda: True)
-    assert run_of(desk, url).state == "running"
+    for _ in range(report_runs.TRIES_MOST + 1):
+        assert make(desk, should_stop=lambda: True)
+        assert (run_of(desk, url).state, run_of(desk, url).tries) == ("queued", 0)
+    assert "Waits for the worker" in manager.page(url).by_id("run").text
+    assert make(desk)
+    assert (run_of(desk, url).state, run_of(desk, url).tries) == ("done", 1)
+    assert len(manager.post(f"{url}/downloads", {}).data.splitlines()) == 4
+
+
+def begin(desk: Desk, url: str, times: int = 1) -> None:
+    """Workers begin to make it, and are lost."""
+    for _ in range(times):
+        desk.write(partial(report_runs.take, run_id=int(url.rpartition("/")[2]), now=AT))
+
+
+def test_a_worker_that_was_lost_is_followed_by_another(desk: Desk, manager: Browser) -> None:
+    url = asked(manager)
+    begin(desk, url)
+    run_id = int(url.rpartition("/")[2])
+    kept = partial(report_runs.append, run_id=run_id, tries=1, number=1, content=b"half", rows=1)
+    desk.write(kept)
     assert "Being made" in manager.page(url).by_id("run").text
     assert make(desk)
+    assert (run_of(desk, url).state, run_of(desk, url).tries) == ("done", 2)
+    assert b"half" not in manager.post(f"{url}/downloads", {}).data
+    for late in (kept, partial(report_runs.finish, run_id=run_id, tries=1, rows=7, now=AT)):
+        with pytest.raises(report_runs.Interrupted):
+            desk.write(late)
+    assert run_of(desk, url).rows_done == 3
+
+
+def test_a_report_that_ends_its_worker_is_given_up(desk: Desk, manager: Browser) -> None:
+    url = asked(manager)
+    begin(desk, url, times=report_runs.TRIES_MOST)
+    assert make(desk)
+    assert run_of(desk, url).state == "failed"
+    assert "The worker was lost 3 times" in manager.page(url).by_id("run").text
+    assert not make(desk)
+
+
+def test_whoever_comes_too_late_takes_nothing_away(desk: Desk, manager: Browser) -> None:
+    url = asked(manager)
+    make(desk)
+    before = parts(desk)
+    begin(desk, url)
+    assert parts(desk) == before == 1
     assert run_of(desk, url).state == "done"
-    assert len(manager.post(f"{url}/downloads", {}).data.splitlines()) == 4
+
+
+def test_cancelling_ends_the_statement_that_it_waits_for(
+    desk: Desk, manager: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job, "WATCH_EVERY_SECONDS", 0.02)
+    url = asked(manager)
+    # Its first row waits for a lock that somebody holds for as long as the test lasts.
+    source = report_subjects.SOURCES["balance-changes"]
+    waits = f"SELECT rows.* FROM ({source.sql}) rows, pg_advisory_xact_lock(1)"
+    slow = dataclasses.replace(source, sql=waits)
+    monkeypatch.setitem(report_subjects.SOURCES, "balance-changes", slow)
+    with desk.app.app_context(), db.alchemy.engine.connect() as busy:
+        busy.execute(text("SELECT pg_advisory_lock(1)"))
+        making = threading.Thread(target=make, args=(desk,))
+        making.start()
+        while run_of(desk, url).state != "running":
+            assert making.is_alive()
+        assert manager.post(f"{url}/cancellation", {}).status_code == 303
+        making.join(20)
+        assert not making.is_alive()
+    assert run_of(desk, url).state == "cancelled"
+    assert parts(desk) == 0
+
+
+def test_a_fault_of_the_database_is_told_and_not_tried_for_ever(
+    desk: Desk, manager: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked(manager)
+    url = asked(manager)
+    with monkeypatch.context() as broken:
+        source = report_subjects.SOURCES["balance-changes"]
+        wrong = dataclasses.replace(source, sql=source.sql.replace("wallet_entries", "no_such_table"))
+        broken.setitem(report_subjects.SOURCES, "balance-changes", wrong)
+        assert make(desk)
+    assert make(desk)
+    states = desk.read(lambda session: list(session.scalars(select(ReportRun.state).order_by(ReportRun.id))))
+    assert states == ["failed", "done"]
+    assert "in the worker's log" in manager.page(url.replace(url[-1], str(int(url[-1]) - 1))).text
+
+
+@pytest.mark.parametrize(
+    ("file_format", "where", "name", "says"),
+    [
+        ("csv", report_runs, "SIZE_MOST", "holds up to 1 GB"),
+        ("xlsx", exports, "XLSX_ROWS_MOST", "A spreadsheet holds 2 rows"),
+        ("pdf", report_files, "PDF_ROWS_MOST", "A PDF holds 2 rows"),
+    ],
+)
+def test_what_is_too_much_for_a_file_is_said(
+    desk: Desk,
+    manager: Browser,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    file_format: str,
+    where: Any,
+    name: str,
+    says: str,
+) -> None:
+    monkeypatch.setattr(where, name, 2)
+    url = asked(manager, file_format=file_format)
+    assert make(desk)
+    run = run_of(desk, url)
+    assert (run.state, parts(desk)) == ("failed", 0)
+    assert says in manager.page(url).by_id("run").text
 
 
 def test_what_another_worker_is_making_is_left_to_it(desk: Desk, manager: Browser) -> None:
@@ -180,14 +318,11 @@ def test_who_has_left_takes_nothing_out(desk: Desk, manager: Browser) -> None:
 
 
 def test_what_cannot_be_made_says_why(desk: Desk, manager: Browser) -> None:
-    url = asked(manager)
-    desk.write(
-        lambda session: session.execute(
-            update(ReportRun).values(definition='{"subject": "balance-changes", "columns": 7}')
-        )
-    )
+    odd = '{"subject": "balance-changes", "columns": 7}'
+    url = f"/reports/runs/{ask_oddly(desk, odd)}"
     make(desk)
     assert run_of(desk, url).problem == "This report cannot be read."
+    assert "This report cannot be read." in manager.page(url).by_id("run").text
 
 
 @pytest.mark.parametrize(
@@ -211,9 +346,12 @@ def test_odd_input_is_refused(desk: Desk, manager: Browser, given: dict[str, str
 def test_it_is_kept_for_a_while(desk: Desk, manager: Browser) -> None:
     url = asked(manager)
     make(desk)
-    desk.write(lambda session: report_runs.forget_old(session, now=AT + report_runs.KEPT))
+    almost = AT + report_runs.KEPT - dt.timedelta(seconds=1)
+    assert desk.write(lambda session: report_runs.forget_old(session, now=almost)) == 0
+    assert parts(desk) == 1
+    assert desk.write(lambda session: report_runs.forget_old(session, now=AT + report_runs.KEPT)) == 1
     assert parts(desk) == 0
-    past = text("UPDATE report_runs SET ended_at = ended_at - interval '31 days'")
+    past = update(ReportRun).values(ended_at=AT - report_runs.KEPT)
     desk.write(lambda session: session.execute(past))
     assert manager.post(f"{url}/downloads", {}).status_code == 409
     assert "not kept any more" in manager.page(url).by_id("run").text
@@ -227,6 +365,61 @@ def test_nobody_elses_file_is_there(desk: Desk, manager: Browser) -> None:
     assert stranger.post(f"{url}/downloads", {}).status_code == 404
     assert stranger.post(f"{url}/cancellation", {}).status_code == 404
     assert "Changes" not in stranger.page("/reports/runs").text
+
+
+def keep(desk: Desk, browser: Browser, *, is_shared: bool) -> int:
+    """A report that this person keeps."""
+
+    def create(session: Any) -> int:
+        login = session.scalars(select(Login).where(Login.name == browser.name)).one()
+        return reports.create(
+            session,
+            actor=builders.actor_of(login),
+            name="Every change",
+            definition=CHANGES,
+            is_shared=is_shared,
+            now=AT,
+        )
+
+    return desk.write(create)
+
+
+def test_one_sees_ones_own_files_and_those_of_shared_reports(desk: Desk, manager: Browser) -> None:
+    other = desk.sign_in(Role.ADMIN, name="Ben Holm")
+    report_id = keep(desk, manager, is_shared=False)
+    ready_made = asked(manager)
+    url = asked(manager, name="Secret", report_id=str(report_id))
+
+    def sees(browser: Browser, url: str) -> bool:
+        is_listed = bool(browser.page("/reports/runs").all("tr", id=f"file-{url.rpartition('/')[2]}"))
+        status = browser.get(url).status_code
+        assert (status == 200) is is_listed
+        assert (browser.get(f"{url}/progress", htmx=True).status_code == 200) is is_listed
+        return is_listed
+
+    make(desk)
+    make(desk)
+    assert [sees(manager, each) for each in (ready_made, url)] == [True, True]
+    assert [sees(other, each) for each in (ready_made, url)] == [False, False]
+    assert other.post(f"{url}/downloads", {}).status_code == 404
+    desk.write(lambda session: session.execute(update(SavedReport).values(is_shared=True)))
+    assert [sees(other, each) for each in (ready_made, url)] == [False, True]
+    assert other.post(f"{url}/downloads", {}).status_code == 200
+    desk.write(lambda session: session.execute(update(SavedReport).values(is_deleted=True)))
+    assert [sees(other, each) for each in (ready_made, url)] == [False, False]
+    assert [sees(manager, each) for each in (ready_made, url)] == [True, True]
+
+
+def test_what_ones_role_may_not_read_is_not_there(
+    desk: Desk, manager: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = asked(manager)
+    source = report_subjects.SOURCES["balance-changes"]
+    closed = dataclasses.replace(source, subject=dataclasses.replace(source.subject, verb="settings:edit"))
+    monkeypatch.setitem(report_subjects.SOURCES, "balance-changes", closed)
+    assert "No file yet" in manager.page("/reports/runs").text
+    assert manager.get(url).status_code == 404
+    assert ask(manager).status_code == 403
 
 
 def test_the_list_shows_all_files(desk: Desk, manager: Browser) -> None:
@@ -306,54 +499,148 @@ def send(desk: Desk, now: dt.datetime = AT) -> int:
         return job.send_mail(now)
 
 
+def letters(desk: Desk) -> list[ReportLetter]:
+    return desk.read(
+        lambda session: list(session.scalars(select(ReportLetter).order_by(ReportLetter.address)))
+    )
+
+
+ANA, BEN = "ana@house.example", "ben@house.example"
+
+
 def test_what_a_schedule_made_is_mailed_once(desk: Desk, office: post_office.PostOffice) -> None:
-    run = scheduled(desk, mail_to=["ana@house.example", "ben@house.example"])
+    run = scheduled(desk, mail_to=[ANA, BEN])
     assert run.state == "done", run.problem
-    assert send(desk) == 1
-    assert send(desk) == 0
-    (to, letter), *others = office.letters
-    assert not others
-    assert to == ["ana@house.example", "ben@house.example"]
-    assert str(letter["From"]) == "desk@house.example"
-    assert str(letter["Subject"]).startswith("Every change")
-    assert "ana@house.example" not in letter.as_string().partition("\n\n")[0]
-    (attached,) = letter.iter_attachments()
-    assert attached.get_filename() == f"report-{run.id}.csv"
-    assert len(attached.get_content()) > 0
-    run = desk.read(lambda session: session.scalars(select(ReportRun)).one())
-    assert (run.mailed_at, run.mail_problem) == (AT, None)
+    assert send(desk) == 2
+    assert send(desk, AT + dt.timedelta(hours=2)) == 0
+    assert [to for to, _letter in office.letters] == [[ANA], [BEN]]
+    for to, letter in office.letters:
+        assert (str(letter["From"]), str(letter["To"])) == ("desk@house.example", to[0])
+        assert str(letter["Subject"]).startswith("Every change")
+        assert str(letter["Message-ID"]).endswith("@house.example>")
+        (attached,) = letter.iter_attachments()
+        assert attached.get_filename() == f"report-{run.id}.csv"
+        assert len(attached.get_content()) > 0
+    assert len({str(letter["Message-ID"]) for _to, letter in office.letters}) == 2
+    assert [(one.sent_at, one.next_at, one.tries) for one in letters(desk)] == [(AT, None, 1)] * 2
+    actions = desk.read(lambda session: list(session.scalars(select(StaffLog.action))))
+    assert actions.count("report.mailed") == 2
 
 
-def test_a_mail_that_is_not_taken_is_noted_and_tried_again(
+def page_of(desk: Desk, run: ReportRun) -> str:
+    """What whoever made the schedule reads."""
+    desk.write(lambda session: session.execute(update(SavedReport).values(is_shared=True)))
+    return desk.sign_in(Role.MANAGER).page(f"/reports/runs/{run.id}").by_id("run").text
+
+
+def test_an_address_that_is_refused_is_noted_and_hinders_no_other(
     desk: Desk, office: post_office.PostOffice
 ) -> None:
-    run = scheduled(desk, mail_to=["ana@house.example"])
-    office.refused.add("ana@house.example")
-    assert send(desk) == 0
-    browser = desk.sign_in(Role.MANAGER)
-    assert "Not mailed" in browser.page(f"/reports/runs/{run.id}").by_id("run").text
-    office.refused.clear()
-    assert send(desk, AT + dt.timedelta(days=2)) == 0
+    run = scheduled(desk, mail_to=[ANA, BEN])
+    office.refused[ANA] = "550 nobody"
     assert send(desk) == 1
-    assert "Not mailed" not in browser.page(f"/reports/runs/{run.id}").by_id("run").text
+    office.refused.clear()
+    assert send(desk, AT + dt.timedelta(hours=2)) == 0
+    assert [to for to, _letter in office.letters] == [[BEN]]
+    lost, sent = letters(desk)
+    assert (lost.problem, lost.next_at, lost.sent_at) == (
+        *("The mail server refuses the address (550).", None),
+        None,
+    )
+    assert sent.sent_at == AT
+    assert "not sent The mail server refuses the address (550)." in page_of(desk, run)
+
+
+def test_what_may_be_taken_later_is_tried_again_less_and_less_often(
+    desk: Desk, office: post_office.PostOffice
+) -> None:
+    run = scheduled(desk, mail_to=[ANA])
+    office.refused[ANA] = "450 busy"
+    now, pauses = AT, []
+    while (waiting := letters(desk)[0].next_at) is not None:
+        now = max(now, waiting)
+        assert send(desk, now - dt.timedelta(seconds=1)) == 0
+        assert send(desk, now) == 0
+        pauses.append(((letters(desk)[0].next_at or now) - now) // dt.timedelta(minutes=1))
+    assert pauses[:8] == [1, 2, 4, 8, 16, 32, 60, 60]
+    assert pauses[-1] == 0
+    assert dt.timedelta(days=1) < now - AT < dt.timedelta(days=1, hours=1)
+    office.refused.clear()
+    assert send(desk, now + dt.timedelta(hours=1)) == 0
+    assert office.letters == []
+    assert "refuses the address (450). Given up after a day." in page_of(desk, run)
+
+
+def test_what_was_not_taken_at_first_goes_out_later(desk: Desk, office: post_office.PostOffice) -> None:
+    run = scheduled(desk, mail_to=[ANA])
+    office.content_answer = "451 not now"
+    assert send(desk) == 0
+    assert "not sent yet The mail server does not take it (451)." in page_of(desk, run)
+    office.content_answer = "250 taken"
+    office.letters.clear()
+    assert send(desk, AT + dt.timedelta(minutes=1)) == 1
+    assert [to for to, _letter in office.letters] == [[ANA]]
+    assert (letters(desk)[0].tries, letters(desk)[0].problem) == (2, None)
 
 
 def test_without_a_mail_server_nothing_is_mailed(desk: Desk) -> None:
-    run = scheduled(desk, mail_to=["ana@house.example"])
+    run = scheduled(desk, mail_to=[ANA])
     assert send(desk) == 0
     assert run.state == "done"
+    assert "No mail server is set." in page_of(desk, run)
 
 
-def test_a_server_that_is_away_hinders_nothing_else(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_away_is_asked_for_one_letter(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     with post_office.opened() as gone:
-        url = gone.url
+        url = gone.url.replace("//", "//ana:very-secret@")
     monkeypatch.setenv("PURSER_SMTP_URL", url)
     settings.cache_clear()
-    run = scheduled(desk, mail_to=["ana@house.example"])
+    run = scheduled(desk, mail_to=[ANA, BEN])
     assert send(desk) == 0
     monkeypatch.delenv("PURSER_SMTP_URL")
     settings.cache_clear()
-    problem = desk.read(lambda session: session.scalars(select(ReportRun.mail_problem)).one())
-    assert problem is not None
-    assert "cannot be reached" in problem
+    tried, untried = letters(desk)
+    assert tried.problem is not None
+    assert "cannot be reached" in tried.problem
+    assert untried.problem is None
     assert run.state == "done"
+    assert "very-secret" not in caplog.text + tried.problem
+
+
+def test_a_password_is_not_sent_in_the_open(
+    desk: Desk,
+    office: post_office.PostOffice,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("PURSER_SMTP_URL", office.url.replace("//", "//ana:very-secret@"))
+    settings.cache_clear()
+    scheduled(desk, mail_to=[ANA])
+    assert send(desk) == 0
+    (waiting,) = letters(desk)
+    assert waiting.problem == "The mail server offers no TLS, and a password is not sent without it."
+    assert not any("AUTH" in said for said in office.heard)
+    assert "very-secret" not in caplog.text
+
+
+def test_what_is_too_large_for_a_mail_is_named_in_it(
+    desk: Desk, office: post_office.PostOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = scheduled(desk, mail_to=[ANA])
+    monkeypatch.setattr(report_mail, "ATTACHED_MOST", 10)
+    assert send(desk) == 1
+    ((_to, letter),) = office.letters
+    assert list(letter.iter_attachments()) == []
+    assert f"number {run.id}, for 30 days" in str(letter.get_content())
+
+
+def test_nothing_is_mailed_in_the_name_of_somebody_who_has_left(
+    desk: Desk, office: post_office.PostOffice
+) -> None:
+    scheduled(desk, mail_to=[ANA])
+    desk.write(lambda session: session.execute(update(Login).values(active=False)))
+    assert send(desk) == 0
+    assert office.letters == []
+    assert (letters(desk)[0].problem, letters(desk)[0].next_at) == ("Its maker has left.", None)

@@ -1,14 +1,15 @@
 """/reports/schedules: what is made by itself is planned, changed, stopped."""
 
+import datetime as dt
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from dashboard.models import Login, ReportSchedule
+from dashboard.models import Login, ReportSchedule, SavedReport
 from dashboard.models.login import Role
 from dashboard.queries import report_subjects
-from dashboard.services import report_definitions, reports
+from dashboard.services import report_definitions, report_schedules, reports
 from tests import builders
 from tests.web.desk import AT, Browser, Desk
 
@@ -93,10 +94,74 @@ def test_a_report_of_somebody_else_is_not_offered(desk: Desk, manager: Browser, 
     assert schedules(desk) == []
 
 
+def share(desk: Desk, *, is_shared: bool = True) -> None:
+    desk.write(lambda session: session.execute(update(SavedReport).values(is_shared=is_shared)))
+
+
+def links_to_reports(browser: Browser) -> list[str]:
+    """Where the list of schedules leads."""
+    links = [link["href"] for link in browser.page("/reports/schedules").all("a")]
+    return [link for link in links if "/saved/" in link]
+
+
+def test_the_schedule_of_a_report_that_is_not_shared_is_its_makers(
+    desk: Desk, manager: Browser, report: int
+) -> None:
+    manager.post("/reports/schedules", {**FORM, "report": str(report), "mail_to": "secret@house.example"})
+    (kept,) = schedules(desk)
+    other = desk.sign_in(Role.ADMIN, name="Ben Holm")
+    page = other.page("/reports/schedules")
+    assert "No schedule yet" in page.text
+    assert "Every change" not in page.text
+    assert other.get(f"/reports/schedules/{kept.id}/edit").status_code == 404
+    assert other.post(f"/reports/schedules/{kept.id}", {**FORM, "report": "1"}).status_code == 404
+    assert other.post(f"/reports/schedules/{kept.id}/stop", {}).status_code == 404
+    share(desk)
+    (link,) = [
+        each["href"] for each in other.page("/reports/schedules").all("a") if "/saved/" in each["href"]
+    ]
+    assert other.get(link).status_code == 200
+    assert other.post(f"/reports/schedules/{kept.id}", {**FORM, "report": "1"}).status_code == 303
+    # It is Ben's by now; where he cannot see the report any more it has no link, and can be stopped.
+    share(desk, is_shared=False)
+    assert "Every change" in other.page("/reports/schedules").by_id("schedules").text
+    assert links_to_reports(other) == []
+    assert other.get(f"/reports/schedules/{kept.id}/edit").status_code == 404
+    assert other.post(f"/reports/schedules/{kept.id}/stop", {}).status_code == 303
+
+
+def test_what_ended_by_itself_says_why_and_goes_on_where_somebody_wants_it(
+    desk: Desk, manager: Browser, report: int
+) -> None:
+    share(desk)
+    manager.post("/reports/schedules", {**FORM, "report": str(report)})
+    (kept,) = schedules(desk)
+    other = desk.sign_in(Role.MANAGER, name="Ben Holm")
+    lost = update(Login).where(Login.name == manager.name).values(active=False)
+    desk.write(lambda session: session.execute(lost))
+    later = AT + dt.timedelta(days=1)
+    desk.write(lambda session: report_schedules.run_due(session, now=later))
+    assert "ended Whoever made it has left." in other.page("/reports/schedules").by_id("schedules").text
+    edit = other.page(f"/reports/schedules/{kept.id}/edit")
+    assert "From now on it is made in your name." in edit.text
+    assert other.post(f"/reports/schedules/{kept.id}", {**FORM, "report": str(report)}).status_code == 303
+    text = other.page("/reports/schedules").by_id("schedules").text
+    assert "ended" not in text
+    assert "Ben Holm" in text
+    desk.write(lambda session: session.execute(update(ReportSchedule).values(next_at=later)))
+    desk.write(lambda session: session.execute(update(Login).values(role=Role.AUDITOR)))
+    desk.write(lambda session: report_schedules.run_due(session, now=later))
+    desk.write(lambda session: session.execute(update(Login).values(role=Role.MANAGER)))
+    assert other.post(f"/reports/schedules/{kept.id}/stop", {}).status_code == 303
+    assert "No schedule yet" in other.page("/reports/schedules").text
+
+
 def test_an_auditor_reads_and_changes_nothing(desk: Desk, manager: Browser, report: int) -> None:
     manager.post("/reports/schedules", {**FORM, "report": str(report)})
     (kept,) = schedules(desk)
     auditor = desk.sign_in(Role.AUDITOR)
+    assert "Every change" not in auditor.page("/reports/schedules").text
+    share(desk)
     page = auditor.page("/reports/schedules")
     assert "Every change" in page.text
     assert "Stop" not in page.by_id("schedules").text
