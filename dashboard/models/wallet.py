@@ -274,7 +274,14 @@ class WalletEntry(Base):
             "player_id",
             "currency",
             "sequence",
-            postgresql_include=["change_type", "contra_account", "real_delta", "bonus_delta"],
+            postgresql_include=["change_type", "contra_account", "real_delta", "bonus_delta", "agent_id"],
+        ),
+        # Adjustments and what took them back, in the order of time: few of all changes.
+        Index(
+            "ix_wallet_entries_adjustments",
+            "operator_id",
+            "created_at",
+            postgresql_where=text("contra_account = 'adjustments'"),
         ),
     )
 

@@ -94,7 +94,8 @@ def sums(
         "live_starts": [bucket.start for bucket in buckets],
         "live_ends": [bucket.end for bucket in buckets],
     }
-    statement = _summing(by_hour=by_hour, is_whole=_is_whole(scope), by=by)
+    has_level = by == Part.LEVEL or scope.level is not None
+    statement = _summing(by_hour=by_hour, is_whole=_is_whole(scope), has_level=has_level, by=by)
     return [BucketSum(*row) for row in session.execute(statement, parameters)]
 
 
@@ -103,7 +104,8 @@ def opening(session: Session, scope: Scope, at: dt.datetime) -> Opening:
     midnight = clock.day(at, scope.timezone).start
     parameters = _named(session, scope, dt.datetime.min.replace(tzinfo=dt.UTC), midnight)
     parameters |= {"day": _day(at, scope), "at": at}
-    row = session.execute(_opening(is_whole=_is_whole(scope)), parameters).one()
+    statement = _opening(is_whole=_is_whole(scope), has_level=scope.level is not None)
+    row = session.execute(statement, parameters).one()
     return Opening(int(row.real), int(row.bonus))
 
 
@@ -112,7 +114,8 @@ def sums_by_currency(session: Session, scope: Scope, span: Span, unit: Unit) -> 
     by_hour = unit == Unit.HOUR
     parameters = _named(session, scope, span.start, span.end)
     parameters |= {"first": _day(span.start, scope), "last": _day(span.end, scope), "zone": scope.timezone}
-    return [CurrencySum(*row) for row in session.execute(_by_currency(by_hour=by_hour), parameters)]
+    statement = _by_currency(by_hour=by_hour, has_level=scope.level is not None)
+    return [CurrencySum(*row) for row in session.execute(statement, parameters)]
 
 
 def openings(session: Session, scope: Scope, at: dt.datetime) -> dict[str, Opening]:
@@ -120,7 +123,9 @@ def openings(session: Session, scope: Scope, at: dt.datetime) -> dict[str, Openi
     midnight = clock.day(at, scope.timezone).start
     parameters = _named(session, scope, dt.datetime.min.replace(tzinfo=dt.UTC), midnight)
     parameters |= {"day": _day(at, scope), "at": at}
-    rows = session.execute(_opening(is_whole=_is_whole(scope), by_currency=True), parameters)
+    has_level = scope.level is not None
+    statement = _opening(is_whole=_is_whole(scope), has_level=has_level, by_currency=True)
+    rows = session.execute(statement, parameters)
     return {row.currency: Opening(int(row.real), int(row.bonus)) for row in rows}
 
 
@@ -133,11 +138,12 @@ def passed_at(session: Session, scope: Scope) -> dt.datetime | None:
 
 _PASSED = text("SELECT passed_at FROM rollup_passes WHERE operator_id = :operator AND timezone = :timezone")
 _ENTRIES = """
-SELECT e.created_at, e.change_type, e.contra_account, e.real_delta, e.bonus_delta, e.currency,
-       {part} AS part
+SELECT e.player_id, e.created_at, e.change_type, e.contra_account, e.real_delta, e.bonus_delta, e.currency,
+       coalesce(e.agent_id, 0) AS agent_id
 FROM wallet_entries e
 WHERE e.operator_id = :operator AND {currency}
   AND e.created_at >= :{start} AND e.created_at < :{end}
+  AND (CAST(:agent AS bigint) IS NULL OR coalesce(e.agent_id, 0) = :agent)
 """
 # What is younger than the marks; all, where an operator's days are being counted anew. An entry is dated when
 # its transaction begins, so one that the last pass could not see is not much older than that pass.
@@ -146,35 +152,37 @@ _YOUNGER = """
   AND (NOT :is_held OR e.sequence > coalesce(
     (SELECT m.sequence FROM rollup_marks m WHERE m.player_id = e.player_id AND m.currency = e.currency), 0))
 """
-_OF_SCOPE = """
-  AND (CAST(:agent AS bigint) IS NULL OR {agent} = :agent)
-  AND (CAST(:level AS text) IS NULL OR {level} = :level)
+# The levels of those who have such entries, at once: looked up for each entry they take the most time.
+_LEVELLED = """
+WITH entry AS MATERIALIZED ({entries}), held AS ({held})
+SELECT e.*, l.level FROM entry e
+JOIN held l ON l.player_id = e.player_id AND e.created_at >= l.begins AND e.created_at < l.ends
+WHERE CAST(:level AS text) IS NULL OR l.level = :level
 """
-_AGENT = "coalesce(e.agent_id, 0)"
-_LEVEL = rollups.LEVEL.replace(
-    "w.vip_level", "(SELECT vip_level FROM wallets w WHERE w.player_id = e.player_id)"
-)
+_OF_SCOPE = """
+  AND (CAST(:agent AS bigint) IS NULL OR t.agent_id = :agent)
+  AND (CAST(:level AS text) IS NULL OR t.level = :level)
+"""
 
 
 @lru_cache
-def _summing(*, by_hour: bool, is_whole: bool, by: Part | None) -> TextClause:
+def _summing(*, by_hour: bool, is_whole: bool, has_level: bool, by: Part | None) -> TextClause:
     is_divided = by is not None or not is_whole
+    # There is no rollup of an agent's hours: at most some days of entries.
+    live = _entries(has_level=has_level, younger=not (by_hour and is_divided))
+    part = f"CAST({{0}}.{by} AS text)" if by else "''"
     if by_hour and is_divided:
-        # There is no rollup of an agent's hours: at most some days of entries.
-        live = _entries(is_whole=is_whole, younger=False, by=by)
         held = (
             "SELECT NULL::int, NULL::text, NULL::text, 0::bigint, 0::bigint, 0::bigint, 0::bigint, NULL::text"
             " WHERE false"
         )
     else:
-        live = _entries(is_whole=is_whole, younger=True, by=by)
         table, column = ("hourly_totals", "hour") if by_hour else ("daily_totals", "day")
         table = "daily_activity" if is_divided else table
-        scoped = "" if is_whole else _OF_SCOPE.format(agent="t.agent_id", level="t.level")
+        scoped = "" if is_whole else _OF_SCOPE
         kind = "timestamptz" if by_hour else "date"
-        part = f"CAST(t.{by} AS text)" if by else "''"
         held = f"""
-        SELECT b.n, t.change_type, t.contra_account, t.entries, t.real, t.bonus, t.credits, {part}
+        SELECT b.n, t.change_type, t.contra_account, t.entries, t.real, t.bonus, t.credits, {part.format("t")}
         FROM unnest(CAST(:starts AS {kind}[]), CAST(:ends AS {kind}[])) WITH ORDINALITY AS b(first, last, n)
         JOIN {table} t ON t.operator_id = :operator AND t.currency = :currency
          AND t.{column} >= b.first AND t.{column} < b.last {scoped}
@@ -187,7 +195,7 @@ def _summing(*, by_hour: bool, is_whole: bool, by: Part | None) -> TextClause:
       {held}
       UNION ALL
       SELECT b.n, l.change_type, l.contra_account, 1, l.real_delta, l.bonus_delta,
-             greatest(l.real_delta + l.bonus_delta, 0), l.part
+             greatest(l.real_delta + l.bonus_delta, 0), {part.format("l")}
       FROM ({live}) AS l
       JOIN unnest(CAST(:live_starts AS timestamptz[]), CAST(:live_ends AS timestamptz[]))
         WITH ORDINALITY AS b(first, last, n) ON l.created_at >= b.first AND l.created_at < b.last
@@ -197,13 +205,13 @@ def _summing(*, by_hour: bool, is_whole: bool, by: Part | None) -> TextClause:
 
 
 @lru_cache
-def _opening(*, is_whole: bool, by_currency: bool = False) -> TextClause:
+def _opening(*, is_whole: bool, has_level: bool, by_currency: bool = False) -> TextClause:
     table = "daily_totals" if is_whole else "daily_activity"
-    held = "" if is_whole else _OF_SCOPE.format(agent="t.agent_id", level="t.level")
+    held = "" if is_whole else _OF_SCOPE
     held += "" if by_currency else " AND t.currency = :currency"
-    live = _entries(is_whole=is_whole, younger=True, by_currency=by_currency)
+    live = _entries(has_level=has_level, younger=True, by_currency=by_currency)
     # Of the day that has begun before that moment nothing is asked of the rollups.
-    begun = _entries(is_whole=is_whole, younger=False, start="end", end="at", by_currency=by_currency)
+    begun = _entries(has_level=has_level, younger=False, start="end", end="at", by_currency=by_currency)
     grouped = "GROUP BY currency" if by_currency else ""
     return text(f"""
     SELECT coalesce(sum(real), 0) AS real, coalesce(sum(bonus), 0) AS bonus, min(currency) AS currency FROM (
@@ -218,18 +226,17 @@ def _opening(*, is_whole: bool, by_currency: bool = False) -> TextClause:
 
 
 @lru_cache
-def _by_currency(*, by_hour: bool) -> TextClause:
-    live = _entries(is_whole=False, younger=not by_hour, by_currency=True)
+def _by_currency(*, by_hour: bool, has_level: bool) -> TextClause:
+    live = _entries(has_level=has_level, younger=not by_hour, by_currency=True)
     place = "date_trunc('hour', l.created_at, 'UTC')"
     held = ""
     if not by_hour:
         place = "date_trunc('day', l.created_at AT TIME ZONE :zone)"
-        scoped = _OF_SCOPE.format(agent="t.agent_id", level="t.level")
         held = f"""
         SELECT t.currency, CAST(t.day AS timestamp), t.change_type, t.contra_account, t.entries, t.real,
                t.bonus, t.credits
         FROM daily_activity t
-        WHERE t.operator_id = :operator AND t.day >= :first AND t.day < :last AND :is_held {scoped}
+        WHERE t.operator_id = :operator AND t.day >= :first AND t.day < :last AND :is_held {_OF_SCOPE}
         UNION ALL
         """
     return text(f"""
@@ -246,20 +253,12 @@ def _by_currency(*, by_hour: bool) -> TextClause:
 
 
 def _entries(
-    *,
-    is_whole: bool,
-    younger: bool,
-    start: str = "start",
-    end: str = "end",
-    by: Part | None = None,
-    by_currency: bool = False,
+    *, has_level: bool, younger: bool, start: str = "start", end: str = "end", by_currency: bool = False
 ) -> str:
-    """Entries of the scope between the instants that these parameters name."""
-    scoped = "" if is_whole else _OF_SCOPE.format(agent=_AGENT, level=_LEVEL)
-    part = {None: "''", Part.AGENT: f"CAST({_AGENT} AS text)", Part.LEVEL: _LEVEL}[by]
+    """Entries of the scope between the instants that these parameters name, with the level if asked for."""
     currency = "true" if by_currency else "e.currency = :currency"
-    found = _ENTRIES.format(start=start, end=end, part=part, currency=currency)
-    return found + (_YOUNGER if younger else "") + scoped
+    found = _ENTRIES.format(start=start, end=end, currency=currency) + (_YOUNGER if younger else "")
+    return _LEVELLED.format(entries=found, held=rollups.levels("entry")) if has_level else found
 
 
 def _named(session: Session, scope: Scope, start: dt.datetime, end: dt.datetime) -> dict[str, object]:

@@ -14,13 +14,6 @@ _LOCK = 0x50555253_0006  # "PURS": one pass at a time
 IN_FLIGHT = dt.timedelta(minutes=10)
 """An entry is dated when its transaction begins; none takes so long until it is committed."""
 
-# The level at that moment is what the next change left; where there was none since, the present one.
-LEVEL = """
-coalesce((SELECT c.from_level FROM vip_level_changes c
-          WHERE c.player_id = e.player_id AND c.changed_at > e.created_at
-          ORDER BY c.changed_at, c.id LIMIT 1), w.vip_level)
-"""
-
 
 def levels(players: str) -> str:
     """The same for all players of a relation at once: each level that they had, from `begins` to `ends`.
