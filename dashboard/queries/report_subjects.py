@@ -92,7 +92,7 @@ PLAYER_DAYS = Source(
             amount("withdrawals", "Withdrawals"),
             amount("other", "Other"),
             amount("closing", "Closing", is_summed=False),
-            number("entries", "Changes"),
+            number("entries", "Changes", is_usual=False),
         ),
     ),
     """
@@ -329,7 +329,7 @@ TRIAL_BALANCE = Source(
         "What players hold and what stands against it in the house: zero in every currency.",
         (
             choice("side", "Side", ("players", "house")),
-            text("account", "Account", can_group=True),
+            choice("account", "Account", ("real", "bonus", *ContraAccount)),
             CURRENCY,
             amount("amount", "Holds"),
         ),

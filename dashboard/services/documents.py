@@ -30,9 +30,10 @@ def typeset(layout: Path, data: Mapping[str, Any], *, made_at: dt.datetime) -> b
 
 
 def _compile(layout: Path, inputs: dict[str, str], made_at: dt.datetime, *, is_standard: bool) -> bytes:
+    whole = made_at.replace(microsecond=0)  # Typst refuses parts of a second
     compiler = typst.Compiler(layout, root=layout.parent, ignore_system_fonts=is_standard)
     made = compiler.compile(
-        sys_inputs=inputs, format="pdf", pdf_standards=["ua-1"] if is_standard else [], timestamp=made_at
+        sys_inputs=inputs, format="pdf", pdf_standards=["ua-1"] if is_standard else [], timestamp=whole
     )
     if not isinstance(made, bytes):
         raise TypeError("A layout makes one document.")

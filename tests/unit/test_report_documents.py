@@ -111,3 +111,9 @@ def test_title_filters_grouping_and_totals_stand_on_it() -> None:
     )
     assert found["rows"] == [["Deposit", "USD", "3", "300.00"]]
     assert documents.typeset(documents.REPORT, data, made_at=AT).startswith(b"%PDF-")
+
+
+def test_a_document_can_be_made_at_any_instant() -> None:
+    data = made(Definition("balance-changes"), [], [])
+    pdf = documents.typeset(documents.REPORT, data, made_at=AT.replace(microsecond=123_456))
+    assert pdf.startswith(b"%PDF-")
