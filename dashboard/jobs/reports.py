@@ -117,10 +117,10 @@ def keep_reports(stop: threading.Event) -> None:
                 if time.monotonic() >= due_at + DUE_EVERY_SECONDS:
                     due_at = time.monotonic()
                     schedule(clock.now())
-                if time.monotonic() >= mailed_at + MAIL_EVERY_SECONDS:
+                was_made = make_next(should_stop=stop.is_set)
+                if was_made or time.monotonic() >= mailed_at + MAIL_EVERY_SECONDS:
                     mailed_at = time.monotonic()
                     send_mail(clock.now(), should_stop=stop.is_set)
-                was_made = make_next(should_stop=stop.is_set)
             except Exception:  # nobody else would make files
                 _log.exception("making reports")
 
