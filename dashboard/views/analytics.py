@@ -1,5 +1,6 @@
 """Analytics: what an operator's entries come to over a period, drawn and as tables."""
 
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from flask import Blueprint, Response, make_response, render_template, request
@@ -8,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from dashboard import clock, db
 from dashboard.forms.analytics import OverviewForm
+from dashboard.forms.filters import spoken
 from dashboard.models.vip import Level
 from dashboard.queries import overview as queries
 from dashboard.queries import overview_more as more
@@ -30,9 +32,9 @@ _TILES = (
     ("Deposits", "deposits"),
     ("Withdrawals", "withdrawals"),
     ("Net cash", "cash"),
+    ("Net gaming revenue", "revenue"),
     ("Stakes", "stakes"),
     ("Payouts", "payouts"),
-    ("Net gaming revenue", "revenue"),
     ("Bonuses granted", "bonuses"),
     ("Adjustments", "adjustments"),
     ("Changes", "entries"),
@@ -100,6 +102,7 @@ def show_more() -> ResponseReturnValue:
         asked = _ask(session)
         scope, period = asked.scope, asked.period
         raised = more.list_raised(session, scope, period)
+        names = [spoken(each.type) for each in raised]
         movers = more.list_movers(session, scope, period) if more.has_movers(period) else None
         context = {
             "form": asked.form,
@@ -110,24 +113,43 @@ def show_more() -> ResponseReturnValue:
             "alerts": analytics_charts.bars(
                 period,
                 [
-                    Series(
-                        each.type.replace("_", " ").capitalize(), each.type.replace("_", "-"), each.by_bucket
-                    )
-                    for each in raised
+                    Series(name, each.type.replace("_", "-"), each.by_bucket)
+                    for name, each in zip(names, raised, strict=True)
                 ],
                 timezone=scope.timezone,
             ),
             "alert_columns": [
-                (each.type.replace("_", " ").capitalize(), each.by_bucket, "count") for each in raised
+                (name, each.by_bucket, "count") for name, each in zip(names, raised, strict=True)
             ],
             "movers": movers,
             "movers_days": more.MOVERS_DAYS,
             "bands": more.list_bands(session, scope),
             "levels": more.compare(session, scope, period, Part.LEVEL),
-            "csv_href": lists.address("analytics.show_csv", asked.form.asked()),
+            "csv_href": lists.address("analytics.show_more_csv", asked.form.asked()),
         }
     template = "analytics/_more.html" if htmx.wants_partial() else "analytics/more.html"
     return render_template(template, **context)
+
+
+@bp.get("/analytics/more.csv")
+@requires("analytics:view")
+def show_more_csv() -> Response:
+    """The alerts of each bucket by type, as a file."""
+    with db.reading() as session:
+        asked = _ask(session)
+        raised = more.list_raised(session, asked.scope, asked.period)
+    counts = [each.by_bucket for each in raised]
+    lines = [
+        (bucket, *(of_type[at] for of_type in counts))
+        for at, bucket in enumerate(analytics_pages.buckets(asked.period))
+    ]
+    columns = [
+        Column("From", "time", lambda line: line[0].start),
+        *(Column(spoken(each.type), "number", itemgetter(at)) for at, each in enumerate(raised, start=1)),
+        Column("In all", "number", lambda line: sum(line[1:])),
+    ]
+    name = f"alerts-{asked.scope.currency}-{asked.period.span.start:%Y-%m-%d}"
+    return analytics_pages.file(columns, lines, name)
 
 
 def _ask(session: Session) -> _Asked:
@@ -164,25 +186,29 @@ def _read(session: Session, asked: _Asked) -> Overview:
 def _context(asked: _Asked, found: Overview) -> dict[str, Any]:
     currency, period = asked.scope.currency, found.period
     drawn = {"currency": currency, "timezone": asked.scope.timezone}
-    closings = (
-        Series("Real", "line", found.real_closings),
-        Series("Bonus", "theory", found.bonus_closings),
-    )
+    trend = trends.trend(found.real_closings)
     revenue = Series("Net gaming revenue", "line", [bucket.revenue for bucket in found.buckets])
     return {
         "form": asked.form,
         "overview": found,
         "currency": currency,
         "source": SOURCE,
-        "tiles": [_tile(label, name, found) for label, name in _TILES],
+        "tiles": [
+            analytics_pages.tile(
+                "Real money", found.real_closings[-1], found.opening_real, found.real_closings
+            ),
+            *(_tile(label, name, found) for label, name in _TILES),
+        ],
         "buckets": analytics_pages.buckets(period),
         "columns": [
             (label, [getattr(bucket, name) for bucket in found.buckets], _kind(name))
             for label, name in _TILES
         ],
-        "trend": trends.trend(found.real_closings),
+        "trend": trend,
         "swings": trends.volatility(found.opening_real, found.real_closings),
-        "balances": analytics_charts.lines(period, closings, **drawn),
+        "balances": analytics_charts.balances(
+            period, found.real_closings, found.bonus_closings, trend, **drawn
+        ),
         "activity": analytics_charts.activity(period, found.by_type, **drawn),
         "revenue": analytics_charts.bars(period, [revenue], **drawn),
         "csv_href": lists.address("analytics.show_csv", asked.form.asked()),

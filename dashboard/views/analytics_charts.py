@@ -1,6 +1,7 @@
 """The figures of analytics pages, as Plotly's JSON; `charts` says what may stand in one."""
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from dashboard.forms.filters import spoken
 from dashboard.queries.player_figures import BucketCourse
 from dashboard.queries.rollups import BucketSum
 from dashboard.services.periods import Period, Unit
+from dashboard.services.trends import Trend
 from dashboard.views import charts
 
 _TICKS = {Unit.HOUR: "%H:%M", Unit.DAY: "%-d %b", Unit.WEEK: "%-d %b", Unit.MONTH: "%b %Y"}
@@ -31,6 +33,10 @@ _COMMON: dict[str, Any] = {
 }
 
 
+SMALL = 0.02
+"""Of real money: bonus money of less is not drawn by itself."""
+
+
 class Series(NamedTuple):
     """What one line, or one layer of bars, shows: a value for each bucket."""
 
@@ -41,10 +47,16 @@ class Series(NamedTuple):
     """Minor units; numbers where no currency is given."""
 
 
-def lines(period: Period, series: Sequence[Series], *, currency: str, timezone: str) -> Markup:
-    """Amounts at the end of each bucket, as lines."""
+def balances(
+    period: Period, real: Sequence[int], bonus: Sequence[int], trend: Trend, *, currency: str, timezone: str
+) -> Markup:
+    """What balances held at the end of each bucket, with the line of the trend through real money."""
     starts = _starts(period, timezone)
-    traces = [go.Scatter(x=starts, mode="lines", **_drawn(each, currency)) for each in series]
+    traces = [
+        _line(starts, Series("Real", "line", real), currency),
+        _trend(starts, real, trend, currency),
+        _bonus(starts, real, bonus, currency),
+    ]
     return charts.script(go.Figure(data=traces, layout=_layout(period)))
 
 
@@ -59,8 +71,12 @@ def bars(period: Period, series: Sequence[Series], *, currency: str = "", timezo
 def activity(
     period: Period, by_type: Sequence[Sequence[BucketSum]], *, currency: str, timezone: str
 ) -> Markup:
-    """What each change type moved, in or out of balances, as bars on one another."""
-    kinds = sorted({row.change_type for rows in by_type for row in rows})
+    """What each change type moved, in or out of balances, as bars on one another: what moved most first."""
+    moved: Counter[str] = Counter()
+    for rows in by_type:
+        for row in rows:
+            moved[row.change_type] += abs(row.real + row.bonus)
+    kinds = sorted(moved, key=lambda kind: (-moved[kind], kind))
     series = [
         Series(
             spoken(kind),
@@ -72,15 +88,17 @@ def activity(
     return bars(period, series, currency=currency, timezone=timezone)
 
 
-def course(period: Period, courses: Sequence[BucketCourse], *, currency: str, timezone: str) -> Markup:
-    """A balance at the end of each bucket as a line, with the band of where it was meanwhile."""
+def course(
+    period: Period, courses: Sequence[BucketCourse], trend: Trend, *, currency: str, timezone: str
+) -> Markup:
+    """A balance at the end of each bucket as a line, its trend, and the band of where it was meanwhile."""
     starts = _starts(period, timezone)
     lows = [charts.major(each.low, currency) for each in courses]
     highs = [charts.major(each.high, currency) for each in courses]
     spans = [f"{money.show(each.low, currency)} to {money.show(each.high, currency)}" for each in courses]
     band: dict[str, Any] = {"x": starts, "mode": "lines", "meta": "band"}
-    closings = Series("Real", "line", [each.closing for each in courses])
-    bonus = Series("Bonus", "theory", [each.bonus for each in courses])
+    closings = [each.closing for each in courses]
+    bonus = [each.bonus for each in courses]
     traces = [
         go.Scatter(y=lows, showlegend=False, hoverinfo="skip", **band),
         go.Scatter(
@@ -91,8 +109,9 @@ def course(period: Period, courses: Sequence[BucketCourse], *, currency: str, ti
             hovertemplate="Between %{customdata}<extra></extra>",
             **band,
         ),
-        go.Scatter(x=starts, mode="lines", **_drawn(closings, currency)),
-        go.Scatter(x=starts, mode="lines", **_drawn(bonus, currency)),
+        _line(starts, Series("Real", "line", closings), currency),
+        _trend(starts, closings, trend, currency),
+        _bonus(starts, closings, bonus, currency),
     ]
     return charts.script(go.Figure(data=traces, layout=_layout(period)))
 
@@ -120,6 +139,25 @@ def sparkline(values: Sequence[int]) -> str:
     return " ".join(
         f"{at * step:.1f},{22 - 20 * (value - low) / spread:.1f}" for at, value in enumerate(values)
     )
+
+
+def _line(starts: list[str], series: Series, currency: str, **more: Any) -> go.Scatter:
+    return go.Scatter(x=starts, mode="lines", **_drawn(series, currency), **more)
+
+
+def _trend(starts: list[str], closings: Sequence[int], trend: Trend, currency: str) -> go.Scatter:
+    """The least-squares line: through the mean at the middle bucket, by its slope."""
+    middle, mean = (len(closings) - 1) / 2, sum(closings) / len(closings)
+    fitted = [round(mean + trend.slope * (at - middle)) for at in range(len(closings))]
+    return _line(starts, Series("Trend", "trend", fitted), currency, line={"dash": "dot"})
+
+
+def _bonus(starts: list[str], real: Sequence[int], bonus: Sequence[int], currency: str) -> go.Scatter:
+    """Bonus money; little of it is only named, until somebody asks for it: it would flatten the rest."""
+    size = max(map(abs, bonus))
+    is_small = size < SMALL * max(map(abs, real))
+    more = {"visible": "legendonly"} if is_small or not size else {}
+    return _line(starts, Series("Bonus", "theory", bonus), currency, **more)
 
 
 def _drawn(series: Series, currency: str) -> dict[str, Any]:

@@ -106,7 +106,7 @@ def _context(asked: _Asked) -> dict[str, Any]:
         "tiles": [_tile(label, name, found) for label, name in _ACTIVITY],
         "mean": money.rounded(found.course.mean),
         "change_percent": _percent(found.course),
-        "balance": analytics_charts.course(found.period, found.courses, **drawn),
+        "balance": analytics_charts.course(found.period, found.courses, found.trend, **drawn),
         "activity": analytics_charts.activity(found.period, found.by_type, **drawn),
         "columns": [
             (label, [getattr(each, name) for each in found.buckets], _kind(name)) for label, name in _ACTIVITY

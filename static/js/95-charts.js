@@ -26,8 +26,7 @@
       const colour = colours[trace.meta];
       trace.marker = { color: colour };
       const isBand = trace.meta === "band";
-      const shape = isBand ? { width: 0 } : { width: 2, shape: "spline", smoothing: 0.4 };
-      if (trace.type === "scatter") trace.line = { color: colour, ...shape };
+      if (trace.type === "scatter") trace.line = { ...trace.line, color: colour, width: isBand ? 0 : 2 };
       if (isBand) trace.fillcolor = colour;
     }
     Object.assign(figure.layout, { font, paper_bgcolor: "transparent", plot_bgcolor: "transparent", autosize: true });
@@ -41,11 +40,37 @@
 
   const source = (place) => place.querySelector("script").textContent;
 
+  // What is named beside the figure: a button for each, in the figure's colours. Names that stand outside of it
+  // take no room from what is drawn, and can be pressed by keyboard.
+  const name = (place) => {
+    const box = document.getElementById(place.dataset.chartLegend ?? "");
+    if (!box || !place.figure.layout.showlegend) return;
+    const buttons = place.figure.data.map((trace, at) => {
+      if (trace.showlegend === false) return null;
+      const button = document.createElement("button");
+      const swatch = document.createElement("span");
+      swatch.className = `chart-token chart-swatch is-${trace.meta}`;
+      button.type = "button";
+      button.append(swatch, trace.name);
+      button.ariaPressed = String(trace.visible !== "legendonly");
+      button.addEventListener("click", () => {
+        trace.visible = trace.visible === "legendonly" ? true : "legendonly";
+        button.ariaPressed = String(trace.visible === true);
+        Plotly.restyle(place, { visible: trace.visible }, [at]);
+      });
+      return button;
+    });
+    box.replaceChildren(...buttons.filter(Boolean));
+  };
+
   const draw = (place) => {
     const isNew = !place.figure;
     place.figure ??= JSON.parse(source(place));
     const { data, layout } = paint(place.figure);
-    Plotly.react(place, data, layout, { responsive: true, displayModeBar: false, showTips: false });
+    const outside = place.dataset.chartLegend && { showlegend: false, margin: { ...layout.margin, t: 10 } };
+    const options = { responsive: true, displayModeBar: false, showTips: false };
+    Plotly.react(place, data, { ...layout, ...outside }, options);
+    if (isNew) name(place);
     if (isNew) place.on("plotly_relayout", (changed) => followRange(place, changed));
   };
 
@@ -84,7 +109,10 @@
   const keep = (place) => {
     const isSame = (drawn) => drawn.id && drawn.id === place.id && !drawn.isConnected && source(drawn) === source(place);
     const drawn = standing.find(isSame);
-    if (drawn) place.replaceWith(drawn);
+    if (drawn) {
+      place.replaceWith(drawn);
+      name(drawn);
+    }
     return Boolean(drawn);
   };
 

@@ -69,6 +69,48 @@ def test_a_stretch_is_chosen_by_dragging_and_the_whole_comes_back_by_keyboard(ov
     expect(back).to_be_focused()
 
 
+def test_a_colour_is_taken_away_and_brought_back_by_keyboard(overview: Page) -> None:
+    """The buttons that say what each colour is; of the little bonus money there is only the name at first."""
+    names = overview.get_by_role("group", name="Balances: what is shown")
+    expect(names.get_by_role("button")).to_have_text(["Real", "Trend", "Bonus"])
+    expect(names.get_by_role("button", name="Bonus")).to_have_attribute("aria-pressed", "false")
+    drawn = overview.locator("#balances-chart .scatterlayer .trace")
+    expect(drawn).to_have_count(2)
+    for name, count in (("Trend", 1), ("Bonus", 2), ("Trend", 3)):
+        names.get_by_role("button", name=name).focus()
+        overview.keyboard.press("Space")
+        expect(drawn).to_have_count(count)
+        expect(names.get_by_role("button", name=name)).to_be_focused()
+    expect(names.get_by_role("button", name="Trend")).to_have_attribute("aria-pressed", "true")
+
+
+def test_back_and_forward_bring_the_period_with_its_figures(overview: Page) -> None:
+    period = overview.get_by_label("Period", exact=True)
+    for chosen in ("weekly", "yearly"):
+        with overview.expect_response(lambda answer: "/analytics?" in answer.url):
+            period.select_option(chosen)
+        settle(overview)
+    for step, chosen, buckets in ((overview.go_back, "weekly", 7), (overview.go_forward, "yearly", 12)):
+        step()
+        overview.wait_for_url(f"**/analytics?period={chosen}")
+        expect(period).to_have_value(chosen)
+        settle(overview)
+        assert overview.evaluate("document.getElementById('balances-chart').data[0].x.length") == buckets
+
+
+def test_days_are_asked_for_where_no_named_period_is_chosen(overview: Page) -> None:
+    expect(overview.get_by_label("From")).to_be_hidden()
+    with overview.expect_response(lambda answer: "period=custom" in answer.url):
+        overview.get_by_label("Period", exact=True).select_option("custom")
+    expect(overview.get_by_text("Enter both days. These are the last 30 days.")).to_be_visible()
+    overview.get_by_label("From").fill((clock.now() - dt.timedelta(days=40)).date().isoformat())
+    with overview.expect_response(lambda answer: "until=2" in answer.url):
+        overview.get_by_label("To", exact=True).fill(clock.now().date().isoformat())
+    settle(overview)
+    expect(overview.get_by_text("Enter both days.")).to_be_hidden()
+    assert overview.evaluate("document.getElementById('balances-chart').data[0].x.length") == 41
+
+
 def test_a_figure_that_did_not_change_stays(overview: Page) -> None:
     overview.evaluate("document.getElementById('balances-chart').dataset.seen = 'yes'")
     # Nobody's in charge of the only player, so that nothing changes but the filters.

@@ -43,6 +43,7 @@ ROUTES: dict[str, set[Role]] = {
     "analytics.index": READERS_OF_RULES,
     "analytics.show_csv": READERS_OF_RULES,
     "analytics.show_more": READERS_OF_RULES,
+    "analytics.show_more_csv": READERS_OF_RULES,
     "analytics_agents.index": READERS_OF_RULES,
     "analytics_agents.show_csv": READERS_OF_RULES,
     "analytics_games.index": READERS_OF_RULES,
