@@ -138,9 +138,9 @@ def passed_at(session: Session, scope: Scope) -> dt.datetime | None:
 
 _PASSED = text("SELECT passed_at FROM rollup_passes WHERE operator_id = :operator AND timezone = :timezone")
 _ENTRIES = """
-SELECT e.player_id, e.created_at, e.change_type, e.contra_account, e.real_delta, e.bonus_delta, e.currency,
-       coalesce(e.agent_id, 0) AS agent_id
-FROM wallet_entries e
+SELECT e.created_at, e.change_type, e.contra_account, e.real_delta, e.bonus_delta, e.currency,
+       coalesce(e.agent_id, 0) AS agent_id {level}
+FROM wallet_entries e {wallets}
 WHERE e.operator_id = :operator AND {currency}
   AND e.created_at >= :{start} AND e.created_at < :{end}
   AND (CAST(:agent AS bigint) IS NULL OR coalesce(e.agent_id, 0) = :agent)
@@ -152,13 +152,18 @@ _YOUNGER = """
   AND (NOT :is_held OR e.sequence > coalesce(
     (SELECT m.sequence FROM rollup_marks m WHERE m.player_id = e.player_id AND m.currency = e.currency), 0))
 """
-# The levels of those who have such entries, at once: looked up for each entry they take the most time.
-_LEVELLED = """
-WITH entry AS MATERIALIZED ({entries}), held AS ({held})
-SELECT e.*, l.level FROM entry e
-JOIN held l ON l.player_id = e.player_id AND e.created_at >= l.begins AND e.created_at < l.ends
-WHERE CAST(:level AS text) IS NULL OR l.level = :level
+# The level as of an entry is what the next change left. Few have changed since the first of the entries: of
+# the others the present level was theirs all the time, and nothing is looked up.
+_LEVEL = """
+, CASE WHEN e.player_id IN (SELECT c.player_id FROM vip_level_changes c
+                            WHERE c.operator_id = :operator AND c.changed_at >= :{start})
+  THEN coalesce((SELECT c.from_level FROM vip_level_changes c
+                 WHERE c.player_id = e.player_id AND c.changed_at > e.created_at
+                 ORDER BY c.changed_at, c.id LIMIT 1), w.vip_level)
+  ELSE w.vip_level END AS level
 """
+_WALLETS = "JOIN wallets w ON w.player_id = e.player_id"
+_OF_LEVEL = "SELECT * FROM ({entries}) AS e WHERE CAST(:level AS text) IS NULL OR e.level = :level"
 _OF_SCOPE = """
   AND (CAST(:agent AS bigint) IS NULL OR t.agent_id = :agent)
   AND (CAST(:level AS text) IS NULL OR t.level = :level)
@@ -256,9 +261,15 @@ def _entries(
     *, has_level: bool, younger: bool, start: str = "start", end: str = "end", by_currency: bool = False
 ) -> str:
     """Entries of the scope between the instants that these parameters name, with the level if asked for."""
-    currency = "true" if by_currency else "e.currency = :currency"
-    found = _ENTRIES.format(start=start, end=end, currency=currency) + (_YOUNGER if younger else "")
-    return _LEVELLED.format(entries=found, held=rollups.levels("entry")) if has_level else found
+    found = _ENTRIES.format(
+        level=_LEVEL.format(start=start) if has_level else "",
+        wallets=_WALLETS if has_level else "",
+        currency="true" if by_currency else "e.currency = :currency",
+        start=start,
+        end=end,
+    )
+    found += _YOUNGER if younger else ""
+    return _OF_LEVEL.format(entries=found) if has_level else found
 
 
 def _named(session: Session, scope: Scope, start: dt.datetime, end: dt.datetime) -> dict[str, object]:

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from dashboard.clock import Span
+from dashboard.models.vip import Level
 from dashboard.queries import rollups as queries
 from dashboard.queries.rollups import Scope
 from dashboard.services import periods, rollups
@@ -110,3 +111,39 @@ def test_figures_are_those_of_the_entries(
     before = Span(dt.datetime(2000, 1, 1, tzinfo=dt.UTC), period.span.start)
     expected = sum(row[4] for row in entry_sums(session, scope, [before]))  # type: ignore[misc]
     assert queries.opening(session, scope, period.span.start).real == expected
+
+
+RISE = text("""
+WITH risen AS (
+  UPDATE wallets SET vip_level = :to WHERE player_id = :player RETURNING player_id, operator_id
+)
+INSERT INTO vip_level_changes (player_id, operator_id, from_level, to_level, reason, changed_by, changed_at)
+SELECT player_id, operator_id, :from, :to, 'Well played', 'system', :at FROM risen
+""")
+
+
+@pytest.mark.parametrize("kind", [Kind.DAILY, Kind.WEEKLY])
+@pytest.mark.parametrize("is_held", [False, True])
+def test_a_level_is_the_one_that_the_player_had(session: Session, kind: Kind, is_held: bool) -> None:
+    operator_id = make_operator(session)
+    riser, other = (make_player(session, operator_id=operator_id) for _ in range(2))
+    # Default, then silver between the second and the third, gold before the fourth; the other stays.
+    moments = [NOW - dt.timedelta(hours=hours) for hours in (20, 15, 10, 5)]
+    between = dt.timedelta(hours=1)
+    for at, amount in zip(moments, (1, 10, 100, 1000), strict=True):
+        change(session, riser, amount, now=at)
+        change(session, other, 5 * amount, now=at)
+    for was, to, at in (("default", "silver", moments[2]), ("silver", "gold", moments[3])):
+        session.execute(RISE, {"player": riser, "from": was, "to": to, "at": at - between})
+    if is_held:
+        rollups.begin(session)
+        assert rollups.roll(session) == 8
+        rollups.passed(session, at=NOW + rollups.IN_FLIGHT)
+    period = periods.named(kind, now=NOW, zone="Europe/Malta")
+    found = queries.sums(session, Scope(operator_id, "Europe/Malta", "USD"), (period.span,), period.unit,
+                         by=queries.Part.LEVEL)  # fmt: skip
+    assert {row.part: row.real for row in found} == {"default": 5_566, "silver": 100, "gold": 1000}
+    for level, real in ((Level.DEFAULT, 5_566), (Level.SILVER, 100), (Level.GOLD, 1000)):
+        scope = Scope(operator_id, "Europe/Malta", "USD", level=level)
+        assert sum(row.real for row in queries.sums(session, scope, period.buckets, period.unit)) == real
+        assert queries.opening(session, scope, moments[3] + between).real == real
