@@ -28,18 +28,18 @@ from tests.web.desk import AT, Browser, Desk
 HOUR = dt.timedelta(hours=1)
 
 
-def find(desk: Desk, *amounts: int, name: str = "Mira Holm") -> int:
+def find(desk: Desk, *amounts: int, name: str = "Mira Holm", now: dt.datetime = AT) -> int:
     """A player whose large amounts were posted, an hour apart, and scored; an hour ago the last."""
     player_id = desk.player(name=name)
 
     def work(session: Session) -> None:
-        anomaly_history.install(session, desk.operator_id)
-        posted = [Posted(AT - (len(amounts) - at) * HOUR, amount) for at, amount in enumerate(amounts)]
+        anomaly_history.install(session, desk.operator_id, at=now)
+        posted = [Posted(now - (len(amounts) - at) * HOUR, amount) for at, amount in enumerate(amounts)]
         anomaly_history.write(session, player_id, posted)
-        anomaly_history.roll(session, at=AT)
+        anomaly_history.roll(session, at=now)
         loaded = anomaly_scoring.load(session, operator_id=desk.operator_id)
         assert loaded is not None
-        anomaly_scoring.score(session, loaded, now=AT)
+        anomaly_scoring.score(session, loaded, now=now)
 
     desk.write(work)
     return player_id
