@@ -126,13 +126,24 @@ SELECT operator_id, date_trunc('month', expires_on)::date, mod(player_id, 16), s
        sum(redeemed), sum(expired), sum(reversed)
 FROM points_batches GROUP BY 1, 2, 3
 """
+_DAYS = """
+INSERT INTO loyalty_days (operator_id, day, kind, entries, points, amount)
+SELECT operator_id, CAST(created_at AT TIME ZONE 'UTC' AS date), kind, count(*), sum(points),
+       coalesce(sum(payment_amount), 0)
+FROM loyalty_entries GROUP BY 1, 2, 3
+"""
+_IN_TIERS = """
+INSERT INTO tier_members (operator_id, tier_id, members)
+SELECT operator_id, coalesce(tier_id, 0), count(*) FROM loyalty_wallets GROUP BY 1, 2
+"""
 _HISTORY = """
 INSERT INTO tier_history (player_id, operator_id, sequence, tier_id, change, valid_until, reason, changed_at)
 SELECT m.player_id, t.operator_id, m.sequence, t.tier_id, 'new', t.tier_until, 'Measured', m.at
 FROM moved m JOIN tiered t USING (player_id) WHERE m.kind = 'transfer_tier'
 """
 FILL = (
-    _TIERED, _PLANNED, _MOVED, _INDEXED, _WALLETS, _ENTRIES, _BATCHES, _ALLOCATIONS, _MONTHS, _HISTORY
+    *(_TIERED, _PLANNED, _MOVED, _INDEXED, _WALLETS, _ENTRIES, _BATCHES, _ALLOCATIONS),
+    *(_MONTHS, _DAYS, _IN_TIERS, _HISTORY),
 )  # fmt: skip
 _SUBJECTS = text("""
 SELECT (SELECT id FROM loyalty_tiers WHERE code = 'gold') AS tier,

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from dashboard import clock, db, live
 from dashboard.jobs.application import application
-from dashboard.services import loyalty_expiry, loyalty_notices
+from dashboard.services import loyalty_expiry, loyalty_notices, loyalty_sums
 
 EVERY_SECONDS = 60.0
 """A day ends at another hour for each operator, and nothing is due for long after it has."""
@@ -64,6 +64,11 @@ def give_notice(now: dt.datetime, *, should_stop: Callable[[], bool] = lambda: F
     return count
 
 
+def fold_sums() -> None:
+    """Make one row of those that acts have added to each sum."""
+    db.transact(loyalty_sums.fold)
+
+
 def keep_days(stop: threading.Event) -> None:
     """Do all of it until `stop` is set. A database that is away is asked again.
 
@@ -74,6 +79,7 @@ def keep_days(stop: threading.Event) -> None:
         while not stop.wait(pause):
             pause = EVERY_SECONDS
             try:
+                fold_sums()
                 expire(clock.now(), should_stop=stop.is_set)
                 review(clock.now(), should_stop=stop.is_set)
                 if time.monotonic() >= noticed_at + NOTICE_EVERY_SECONDS:

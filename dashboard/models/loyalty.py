@@ -212,8 +212,35 @@ class LoyaltyWallet(Base):
             "tier_valid_until",
             postgresql_where=text("tier_id IS NOT NULL"),
         ),
+        # Who has the most, and the fewest.
+        Index("ix_loyalty_wallets_balance", "operator_id", "balance", "player_id"),
+        # Members in the order in which their tiers end, and behind them who is in none.
+        Index(
+            "ix_loyalty_wallets_tier_ends",
+            "operator_id",
+            text("coalesce(tier_valid_until, DATE '9999-12-31')"),
+            "player_id",
+        ),
         {"postgresql_with": {"fillfactor": "70"}},
     )
+
+
+class TierMembers(Base):
+    """How many members of an operator are in a tier: all rows of that tier together.
+
+    Whoever becomes a member or comes to another tier adds rows of their own, so that nobody waits for
+    anybody; the worker makes one of them (`services/loyalty_sums.py`).
+    """
+
+    __tablename__ = "tier_members"
+
+    # No foreign keys: checking them would lock the tier for every member who comes or goes.
+    operator_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    tier_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """0: none; closed wallets, too."""
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    members: Mapped[int]
+    """Negative: so many have left."""
 
 
 class TierHistory(Base):

@@ -343,6 +343,30 @@ class LoyaltyMonth(Base):
     )
 
 
+class LoyaltyDay(Base):
+    """What an operator's entries of one kind and day come to: all rows of that day and kind together.
+
+    Every statement that appends entries adds a row of its own, so that nobody waits for anybody; the worker
+    makes one of them (`services/loyalty_sums.py`).
+    """
+
+    __tablename__ = "loyalty_days"
+
+    # No foreign key: checking it would lock the programme, of which there is one, for every entry.
+    operator_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    day: Mapped[dt.date] = mapped_column(Date, primary_key=True)
+    """UTC's, so that it is the same in every zone."""
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    entries: Mapped[int]
+    """Negative where an import was taken back, until the rows are one."""
+    points: Mapped[int]
+    amount: Mapped[int]
+    """Minor units of the home currency, without a sign as in the entries."""
+
+    __table_args__ = (one_of("kind", PointsKind),)
+
+
 class PointsRequest(Base):
     """A large adjustment of points that waits for another person. Never deleted."""
 

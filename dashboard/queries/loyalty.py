@@ -110,7 +110,7 @@ def get_programme(session: Session, *, operator_id: int) -> Programme:
 def count_members(session: Session, *, operator_id: int) -> Members:
     """How many members there are, by tier and by status."""
     given = {"operator": operator_id}
-    by_tier = {row.tier_id: row.members for row in session.execute(_BY_TIER, given)}
+    by_tier = {row.tier_id or None: row.members for row in session.execute(_BY_TIER, given)}
     not_active = {row.status: row.members for row in session.execute(_NOT_ACTIVE, given)}
     return Members(
         by_tier, not_active.get(LoyaltyStatus.SUSPENDED, 0), not_active.get(LoyaltyStatus.CLOSED, 0)
@@ -151,7 +151,9 @@ def count_expiring(session: Session, *, operator_id: int, today: dt.date, days: 
 
 def list_moved(session: Session, *, operator_id: int, since: dt.datetime) -> list[MovedRow]:
     """What moved since then by kind, transfers of tiers left out, in the order of the names."""
-    given = {"operator": operator_id, "since": since}
+    first = since.astimezone(dt.UTC).date()
+    whole = dt.datetime.combine(first + dt.timedelta(days=1), dt.time(), dt.UTC)
+    given = {"operator": operator_id, "since": since, "first": first, "whole": whole}
     return [MovedRow(*row) for row in session.execute(_MOVED, given)]
 
 
@@ -185,7 +187,8 @@ SELECT conversion_points, conversion_amount, refund_policy, grace_days, tier_los
 FROM loyalty_programmes WHERE operator_id = :operator
 """)
 _BY_TIER = text("""
-SELECT tier_id, count(*) AS members FROM loyalty_wallets WHERE operator_id = :operator GROUP BY tier_id
+SELECT tier_id, sum(members)::bigint AS members FROM tier_members WHERE operator_id = :operator
+GROUP BY tier_id HAVING sum(members) <> 0
 """)
 _NOT_ACTIVE = text("""
 SELECT status, count(*) AS members FROM loyalty_wallets
@@ -200,8 +203,13 @@ _EXPIRING = text("""
 SELECT coalesce(sum(remaining), 0) FROM points_batches
 WHERE operator_id = :operator AND remaining > 0 AND expires_on BETWEEN :first AND :last
 """)
+# What is left of the first day from its entries, the days after it from their sums.
 _MOVED = text("""
-SELECT kind, count(*), sum(points)::bigint, coalesce(sum(payment_amount), 0)::bigint FROM loyalty_entries
-WHERE operator_id = :operator AND created_at >= :since AND kind <> 'transfer_tier'
-GROUP BY kind ORDER BY kind
+SELECT kind, sum(entries)::bigint, sum(points)::bigint, sum(amount)::bigint FROM (
+  SELECT kind, entries, points, amount FROM loyalty_days WHERE operator_id = :operator AND day > :first
+  UNION ALL
+  SELECT kind, 1, points, coalesce(payment_amount, 0) FROM loyalty_entries
+  WHERE operator_id = :operator AND created_at >= :since AND created_at < :whole
+) AS parts
+WHERE kind <> 'transfer_tier' GROUP BY kind HAVING sum(entries) <> 0 ORDER BY kind
 """)

@@ -9,11 +9,13 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Date,
     Select,
     and_,
     cast,
     func,
     literal,
+    literal_column,
     select,
     text,
     true,
@@ -33,15 +35,12 @@ SOON = WINDOWS[:-1]
 """The same for members with such points: within the widest one, most members have some."""
 _NEVER = dt.date(9999, 12, 31)
 """Stands for the end of a tier where there is none."""
+_NEVER_AS_INDEXED: ColumnElement[dt.date] = literal_column(f"DATE '{_NEVER}'", Date)
 _POINTS = cast(func.sum(PointsBatch.remaining), BigInteger)
 
 
 class Order(StrEnum):
-    """In which order members come, the player's id deciding between equals.
-
-    The first two walk an index; the others look at every member, as an index of the balance would have to be
-    written with every move of points.
-    """
+    """In which order members come, the player's id deciding between equals. Each walks an index."""
 
     NEWEST = "-added"
     OLDEST = "added"
@@ -137,7 +136,12 @@ def all_members(*, operator_id: int, wanted: MemberFilter, today: dt.date) -> Li
 
 def count_members(session: Session, *, operator_id: int, wanted: MemberFilter, today: dt.date) -> int:
     """How many fit, up to COUNT_MAX + 1."""
-    ids = _filtered(operator_id, wanted, today).limit(COUNT_MAX + 1)
+    ids = _filtered(operator_id, wanted, today)
+    days = wanted.expires_within
+    if days is not None and wanted == MemberFilter(expires_within=days, order=wanted.order):
+        # Whoever has points is a member: no wallet needs to be looked at.
+        ids = select(PointsBatch.player_id).where(_expires(operator_id, today, days)).distinct()
+    ids = ids.limit(COUNT_MAX + 1)
     return session.scalar(select(func.count()).select_from(ids.subquery())) or 0
 
 
@@ -235,7 +239,7 @@ def _ranked(operator_id: int, wanted: MemberFilter, today: dt.date) -> Select[*t
     if wanted.order in {Order.MOST, Order.FEWEST}:
         rank = LoyaltyWallet.balance.expression
     elif wanted.order in {Order.TIER_ENDS, Order.TIER_LASTS}:
-        rank = func.coalesce(LoyaltyWallet.tier_valid_until, _NEVER)
+        rank = func.coalesce(LoyaltyWallet.tier_valid_until, _NEVER_AS_INDEXED)
     ids = _filtered(operator_id, wanted, today).add_columns(rank.label("rank"))
     return ids.order_by(*_directed(wanted.order, rank, LoyaltyWallet.player_id.expression))
 

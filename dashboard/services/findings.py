@@ -44,7 +44,9 @@ class Check(StrEnum):
     POINTS_REFUND = "points_refund"
     POINTS_BATCH = "points_batch"
     POINTS_MONTH = "points_month"
+    POINTS_DAY = "points_day"
     TIER = "tier"
+    TIER_MEMBERS = "tier_members"
     CONVERSION = "conversion"
     POINTS_REQUEST = "points_request"
     DAILY_BALANCES = "daily_balances"
@@ -57,7 +59,10 @@ class Check(StrEnum):
 
 _RANK = {check: rank for rank, check in enumerate(Check)}
 _OF_AN_ENTRY = (Check.SEQUENCE, Check.HASH, Check.CONTINUITY, Check.REVERSAL)
-_OVER_JOURNALS = (Check.TRIAL_BALANCE, Check.DAILY_TOTALS, Check.HOURLY_TOTALS, Check.DAILY_ACTIVITY)
+_OVER_JOURNALS = (
+    *(Check.TRIAL_BALANCE, Check.DAILY_TOTALS, Check.HOURLY_TOTALS, Check.DAILY_ACTIVITY),
+    *(Check.POINTS_DAY, Check.TIER_MEMBERS),
+)
 
 
 @dataclass(frozen=True, slots=True)

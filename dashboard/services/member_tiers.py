@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from dashboard import clock
 from dashboard.models.loyalty import TierChange, TierLoss
 from dashboard.models.points import PointsKind
-from dashboard.services import loyalty_tiers, points_journal, points_standing
+from dashboard.services import loyalty_sums, loyalty_tiers, points_journal, points_standing
 from dashboard.services.actors import SYSTEM, Actor
 from dashboard.services.loyalty_tiers import Tier
 from dashboard.services.points_journal import Entry, Posting
@@ -117,13 +117,14 @@ def move(
         member, tier, change=change, valid_until=valid_until, reason=reason, actor=actor, now=now
     )
     (entry,) = points_journal.append(session, [posting])
+    present, previous = tier.id if tier else None, member.tier.id if member.tier else None
     values = {
         "p": member.player_id,
         "operator": member.operator_id,
-        "tier": tier.id if tier else None,
+        "tier": present,
         "discount": tier.discount_bp if tier else 0,
         "until": valid_until,
-        "previous": member.tier.id if member.tier else None,
+        "previous": previous,
         "change": change,
         "sequence": entry.sequence,
         "reason": reason,
@@ -131,6 +132,8 @@ def move(
     }
     session.execute(_SET, values)
     session.execute(_TELL, values)
+    if present != previous:
+        loyalty_sums.count_members(session, member.operator_id, {previous: -1, present: 1})
     return entry
 
 

@@ -20,6 +20,8 @@ _ALLOCATIONS = text("SELECT * FROM points_allocations ORDER BY player_id, sequen
 _HISTORY = text("SELECT * FROM tier_history ORDER BY player_id, sequence")
 _REQUESTS = text("SELECT * FROM points_requests WHERE sequence IS NOT NULL ORDER BY player_id, id")
 _MONTHS = text("SELECT * FROM loyalty_months")
+_DAYS = text("SELECT * FROM loyalty_days")
+_TIER_MEMBERS = text("SELECT * FROM tier_members")
 _LINKED = text("""
 SELECT player_id, currency, sequence, change_type, real_delta, bonus_delta, reverses, metadata
 FROM wallet_entries WHERE change_type IN ('points_conversion', 'reversal')
@@ -90,6 +92,16 @@ def currencies(session: Session) -> Mapping[int, str]:
 def months(session: Session) -> list[Row[Any]]:
     """The sums that operators keep."""
     return list(session.execute(_MONTHS).all())
+
+
+def days(session: Session) -> Iterator[Row[Any]]:
+    """What operators count by day, in any number of rows."""
+    return iter(session.execute(_DAYS, execution_options={"yield_per": _CHUNK}))
+
+
+def tier_members(session: Session) -> Iterator[Row[Any]]:
+    """What operators count of members by tier, in any number of rows."""
+    return iter(session.execute(_TIER_MEMBERS, execution_options={"yield_per": _CHUNK}))
 
 
 def _rows(session: Session, source: int) -> Iterator[tuple[int, int, Row[Any]]]:

@@ -1,12 +1,12 @@
 """The proof of points a second way: plain columns, judged and added up in Python, member by member.
 
-What becomes of entries and batches is told in `points_story`; tiers, conversions, requests and months here.
+What becomes of entries and batches is told in `points_story`; tiers, conversions, requests and sums here.
 """
 
 import datetime as dt
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row
@@ -20,7 +20,10 @@ from dashboard.services.points_story import Story
 
 _MONTH_FIGURES = ("loaded", "remaining", "redeemed", "expired", "reversed")
 
+_DAY_FIGURES = ("entries", "points", "amount")
+
 _Month = tuple[int, dt.date, int]
+_Day = tuple[int, dt.date, str]
 
 
 def check(session: Session, found: Found) -> tuple[int, int]:
@@ -28,6 +31,8 @@ def check(session: Session, found: Found) -> tuple[int, int]:
     entries = wallets = 0
     currencies = points_books.currencies(session)
     due: dict[_Month, dict[str, int]] = defaultdict(lambda: dict.fromkeys(_MONTH_FIGURES, 0))
+    days: dict[_Day, dict[str, int]] = defaultdict(lambda: dict.fromkeys(_DAY_FIGURES, 0))
+    in_tiers: dict[tuple[int, int], int] = defaultdict(int)
     for book in points_books.members(session):
         _check_links(book, found)
         if book.wallet is None and not book.entries and not book.batches:
@@ -37,6 +42,12 @@ def check(session: Session, found: Found) -> tuple[int, int]:
         story = Story(book, currencies[book.operator_id], found)
         for entry in book.entries:
             story.read(entry)
+            day = days[entry.operator_id, entry.created_at.astimezone(dt.UTC).date(), entry.kind]
+            day["entries"] += 1
+            day["points"] += entry.points
+            day["amount"] += entry.payment_amount or 0
+        if book.wallet is not None:
+            in_tiers[book.wallet.operator_id, book.wallet.tier_id or 0] += 1
         story.conclude()
         _check_tiers(book, found)
         _check_requests(book, found)
@@ -45,6 +56,8 @@ def check(session: Session, found: Found) -> tuple[int, int]:
             for name in _MONTH_FIGURES:
                 due[month][name] += row._mapping[name]
     _check_months(points_books.months(session), due, found)
+    _check_days(points_books.days(session), days, currencies, found)
+    _check_tier_members(points_books.tier_members(session), in_tiers, found)
     return entries, wallets
 
 
@@ -156,3 +169,31 @@ def _check_months(rows: Sequence[Row[Any]], due: Mapping[_Month, dict[str, int]]
         kept, right = stored.get(key, nothing), due.get(key, nothing)
         if kept != right:
             found.add(points_wording.month(operator_id, month, slot, kept, right))
+
+
+def _check_days(
+    rows: Iterator[Row[Any]],
+    due: Mapping[_Day, dict[str, int]],
+    currencies: Mapping[int, str],
+    found: Found,
+) -> None:
+    nothing = dict.fromkeys(_DAY_FIGURES, 0)
+    stored: dict[_Day, dict[str, int]] = defaultdict(lambda: dict(nothing))
+    for row in rows:
+        counted = stored[row.operator_id, row.day, row.kind]
+        for name in _DAY_FIGURES:
+            counted[name] += row._mapping[name]
+    for key in sorted(stored.keys() | due.keys()):
+        kept, right = stored.get(key, nothing), due.get(key, nothing)
+        if kept != right:
+            found.add(points_wording.day(*key, currency=currencies[key[0]], stored=kept, due=right))
+
+
+def _check_tier_members(rows: Iterator[Row[Any]], due: Mapping[tuple[int, int], int], found: Found) -> None:
+    stored: dict[tuple[int, int], int] = defaultdict(int)
+    for row in rows:
+        stored[row.operator_id, row.tier_id] += row.members
+    for key in sorted(stored.keys() | due.keys()):
+        kept, right = stored.get(key, 0), due.get(key, 0)
+        if kept != right:
+            found.add(points_wording.tier_members(*key, kept, right))

@@ -1,4 +1,4 @@
-"""The one statement that moves points: wallets, batches, months and journal together.
+"""The one statement that moves points: wallets, batches, months, days and journal together.
 
 Set-based: any number of members at once, but at most one entry per member and call. The wallets must be
 locked by the caller's transaction, and everything must have been judged. Nothing else writes these tables.
@@ -13,7 +13,7 @@ from typing import Any, get_type_hints
 from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
-from dashboard.services import chain
+from dashboard.services import chain, loyalty_sums
 
 SLOTS = 16
 """So many rows has a month of an operator: members of different slots do not wait for each other."""
@@ -197,6 +197,11 @@ moved AS (
   INSERT INTO loyalty_entries ({", ".join(_OF_CHAIN)}, hash)
   SELECT {", ".join(_OF_CHAIN)}, head FROM moved
   RETURNING {_ENTRY}
+), counted AS (
+  INSERT INTO loyalty_days (operator_id, day, kind, entries, points, amount)
+  SELECT operator_id, {loyalty_sums.DAY_OF.format("created_at")}, kind, count(*),
+         sum(base_points + bonus_points), coalesce(sum(payment_amount), 0)
+  FROM moved GROUP BY 1, 2, 3
 ), made AS (
   INSERT INTO points_batches (player_id, number, operator_id, sequence, origin, loaded_on, expires_on,
                               base_loaded, bonus_loaded, remaining, amount_paid)

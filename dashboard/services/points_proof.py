@@ -1,4 +1,4 @@
-"""The proof of members' points: journals, wallets, batches, months, tiers, conversions and requests.
+"""The proof of members' points: journals, wallets, batches, sums, tiers, conversions and requests.
 
 Each check is one statement over everything that returns what differs, as in `verification`. What entries
 took and gave back is proved in `points_moves_proof`.
@@ -9,7 +9,14 @@ from typing import Any
 
 from sqlalchemy import Row, text
 
-from dashboard.services import chain, points_journal, points_moves_proof, points_wording, wording
+from dashboard.services import (
+    chain,
+    loyalty_sums,
+    points_journal,
+    points_moves_proof,
+    points_wording,
+    wording,
+)
 from dashboard.services.findings import Check, Finding, Words
 from dashboard.services.points_moves_proof import DAY, OF_ENTRY, even
 from dashboard.services.points_wording import POINTS, Figures
@@ -179,6 +186,44 @@ WHERE ({", ".join(f"stored_{name}" for name in _OF_MONTH)})
 ORDER BY operator_id, month, slot LIMIT :cap
 """)
 
+_OF_DAY = ("entries", "points", "amount")
+
+# Each sum may stand in several rows.
+_DAYS = text(f"""
+WITH stored AS (
+  SELECT operator_id, day, kind, {", ".join(f"sum({name}) AS {name}" for name in _OF_DAY)}
+  FROM loyalty_days GROUP BY 1, 2, 3
+), due AS (
+  SELECT operator_id, {loyalty_sums.DAY_OF.format("created_at")} AS day, kind, count(*) AS entries,
+         sum(points) AS points, coalesce(sum(payment_amount), 0) AS amount
+  FROM loyalty_entries GROUP BY 1, 2, 3
+), compared AS (
+  SELECT operator_id, day, kind,
+         {", ".join(f"coalesce(s.{name}, 0) AS stored_{name}" for name in _OF_DAY)},
+         {", ".join(f"coalesce(d.{name}, 0) AS due_{name}" for name in _OF_DAY)}
+  FROM stored s FULL JOIN due d USING (operator_id, day, kind)
+)
+SELECT c.*, o.currency, 'points_day' AS failed, count(*) OVER () AS total
+FROM compared c LEFT JOIN operators o ON o.id = c.operator_id
+WHERE ({", ".join(f"stored_{name}" for name in _OF_DAY)})
+   <> ({", ".join(f"due_{name}" for name in _OF_DAY)})
+ORDER BY operator_id, day, kind LIMIT :cap
+""")
+
+_TIER_MEMBERS = text("""
+WITH stored AS (
+  SELECT operator_id, tier_id, sum(members) AS members FROM tier_members GROUP BY 1, 2
+), due AS (
+  SELECT operator_id, coalesce(tier_id, 0) AS tier_id, count(*) AS members FROM loyalty_wallets GROUP BY 1, 2
+), compared AS (
+  SELECT operator_id, tier_id, coalesce(s.members, 0) AS stored, coalesce(d.members, 0) AS due
+  FROM stored s FULL JOIN due d USING (operator_id, tier_id)
+)
+SELECT c.*, 'tier_members' AS failed, count(*) OVER () AS total
+FROM compared c WHERE stored <> due
+ORDER BY operator_id, tier_id LIMIT :cap
+""")
+
 _OF_TIER = ("tier_id", "discount_bp", "tier_valid_until")
 
 _TIERS = text(f"""
@@ -269,7 +314,8 @@ ORDER BY r.player_id, r.id LIMIT :cap
 """)
 
 STATEMENTS = (
-    *(_WALLETS, *points_moves_proof.STATEMENTS, _BATCHES, _MONTHS, _TIERS, _TIER_STEPS),
+    *(_WALLETS, *points_moves_proof.STATEMENTS, _BATCHES, _MONTHS, _DAYS),
+    *(_TIERS, _TIER_STEPS, _TIER_MEMBERS),
     *(_CONVERSIONS, _CREDITED, _REQUESTS),
 )
 
@@ -342,7 +388,18 @@ WORDS: Words = {
     Check.POINTS_MONTH: lambda row: points_wording.month(
         row.operator_id, row.month, row.slot, _figures(row, _OF_MONTH), _figures(row, _OF_MONTH, "due")
     ),
+    Check.POINTS_DAY: lambda row: points_wording.day(
+        row.operator_id,
+        row.day,
+        row.kind,
+        currency=row.currency,
+        stored=_figures(row, _OF_DAY),
+        due=_figures(row, _OF_DAY, "due"),
+    ),
     Check.TIER: _tier,
+    Check.TIER_MEMBERS: lambda row: points_wording.tier_members(
+        row.operator_id, row.tier_id, int(row.stored), int(row.due)
+    ),
     Check.CONVERSION: _conversion,
     Check.POINTS_REQUEST: lambda row: points_wording.request(row.player_id, row.id, row.sequence),
 }

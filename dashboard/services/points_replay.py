@@ -6,6 +6,7 @@ members in one statement. For wallets that do not stand yet: imports and the dem
 """
 
 import datetime as dt
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,13 @@ from dashboard import clock
 from dashboard.errors import Conflict, Rejected
 from dashboard.models.loyalty import LoyaltyStatus, TierChange
 from dashboard.models.points import PointsKind
-from dashboard.services import member_tiers, points_conversion, points_journal, points_reckoning
+from dashboard.services import (
+    loyalty_sums,
+    member_tiers,
+    points_conversion,
+    points_journal,
+    points_reckoning,
+)
 from dashboard.services.actors import SYSTEM, Actor
 from dashboard.services.loyalty_tiers import Tier
 from dashboard.services.points_journal import Making, Moving, Posting
@@ -306,6 +313,16 @@ def write(session: Session, replays: Sequence[Replay]) -> None:
             [move for written in now for move in written.moving],
         )
     _write_tiers(session, replays)
+    _count(session, replays)
+
+
+def _count(session: Session, replays: Sequence[Replay]) -> None:
+    """Count the new members in the tiers where they have ended up."""
+    counted: dict[int, Counter[int | None]] = defaultdict(Counter)
+    for one in replays:
+        counted[one.programme.operator_id][one.member.tier.id if one.member.tier else None] += 1
+    for operator_id, changes in counted.items():
+        loyalty_sums.count_members(session, operator_id, changes)
 
 
 def _write_tiers(session: Session, replays: Sequence[Replay]) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from dashboard import clock
 from dashboard.errors import NotFound
 from dashboard.models.loyalty import LoyaltyStatus
-from dashboard.services import lots, loyalty_tiers
+from dashboard.services import lots, loyalty_sums, loyalty_tiers
 from dashboard.services.actors import Actor
 from dashboard.services.loyalty_tiers import Tier
 
@@ -94,6 +94,7 @@ _ENROL = text("""
 INSERT INTO loyalty_wallets (player_id, operator_id, created_at, updated_at)
 SELECT id, operator_id, :now, :now FROM players WHERE id = :p
 ON CONFLICT DO NOTHING
+RETURNING operator_id
 """)
 _LOCK = text("""
 SELECT w.*, o.currency AS home_currency, o.timezone, p.conversion_points, p.conversion_amount,
@@ -127,7 +128,8 @@ def lock(session: Session, *, player_id: int, actor: Actor, now: dt.datetime, en
         if operator_id is None or not actor.serves(operator_id):
             raise NotFound("There is no such player.")
         if enrol:
-            session.execute(_ENROL, {"p": player_id, "now": now})
+            if session.scalar(_ENROL, {"p": player_id, "now": now}) is not None:
+                loyalty_sums.count_members(session, operator_id, {None: 1})
             row = session.execute(_LOCK, named).one_or_none()
     if row is None:
         raise NotFound("This player has no loyalty wallet yet.")

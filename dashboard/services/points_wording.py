@@ -134,6 +134,22 @@ def month(operator_id: int, starts: dt.date, slot: int, stored: Figures, due: Fi
     return Finding(Check.POINTS_MONTH, message, operator_id=operator_id, currency=POINTS)
 
 
+def day(operator_id: int, on: dt.date, kind: str, *, currency: str, stored: Figures, due: Figures) -> Finding:
+    """The sums of an operator's day are not those of the entries of one kind."""
+    message = (
+        f"What operator {operator_id} counts of {kind} on {on} (UTC) is not what the entries come to:"
+        f" {_differences(stored, due, 'by these', currency)}."
+    )
+    return Finding(Check.POINTS_DAY, message, operator_id=operator_id, currency=POINTS)
+
+
+def tier_members(operator_id: int, tier_id: int, stored: int, due: int) -> Finding:
+    """The count of a tier's members is not that of the wallets."""
+    where = f"in tier {tier_id}" if tier_id else "without a tier"
+    message = f"Operator {operator_id} counts {stored:,} members {where}, and the wallets are {due:,}."
+    return Finding(Check.TIER_MEMBERS, message, operator_id=operator_id, currency=POINTS)
+
+
 def tier(player_id: int, stored: Figures, due: Figures) -> Finding:
     """A wallet has another tier, discount or last day than its last change of tier gave."""
     message = (

@@ -26,6 +26,7 @@ LATER = NOW + dt.timedelta(days=366)
 
 TABLES = (
     *("loyalty_wallets", "loyalty_entries", "points_batches", "points_allocations", "loyalty_months"),
+    *("loyalty_days", "tier_members"),
     *("tier_history", "loyalty_cards", "points_requests", "loyalty_programmes", "loyalty_tiers"),
     *("staff_log", "balances", "wallet_entries", "alerts"),
 )
@@ -57,6 +58,24 @@ FROM points_batches GROUP BY 1, 2 ORDER BY 1, 2
 _MONTHS = text("""
 SELECT operator_id, month, sum(loaded), sum(remaining), sum(redeemed), sum(expired), sum(reversed)
 FROM loyalty_months GROUP BY 1, 2 HAVING sum(loaded) > 0 ORDER BY 1, 2
+""")
+_DAYS_APART = text("""
+SELECT operator_id, day, kind FROM (
+  SELECT operator_id, day, kind, entries, points, amount FROM loyalty_days
+  UNION ALL
+  SELECT operator_id, CAST(created_at AT TIME ZONE 'UTC' AS date), kind, -1, -points,
+         -coalesce(payment_amount, 0)
+  FROM loyalty_entries
+) AS both_ways
+GROUP BY 1, 2, 3 HAVING (sum(entries), sum(points), sum(amount)) <> (0, 0, 0)
+""")
+_TIERS_APART = text("""
+SELECT operator_id, tier_id FROM (
+  SELECT operator_id, tier_id, members FROM tier_members
+  UNION ALL
+  SELECT operator_id, coalesce(tier_id, 0), -1 FROM loyalty_wallets
+) AS both_ways
+GROUP BY 1, 2 HAVING sum(members) <> 0
 """)
 _ENTRIES = text("SELECT * FROM loyalty_entries WHERE player_id = :p ORDER BY sequence")
 
@@ -146,12 +165,13 @@ class Membership:
         }
 
     def prove(self) -> None:
-        """Wallet, batches, allocations, months and the chained journal say the same."""
+        """Wallet, batches, allocations, sums and the chained journal say the same."""
         scope = {"p": self.player_id}
         assert self.session.execute(_SUMS).all() == []
         assert self.session.execute(_ALLOCATED, scope).all() == []
         months = [tuple(row) for row in self.session.execute(_MONTHS)]
         assert months == [tuple(row) for row in self.session.execute(_BATCHES_BY_MONTH)]
+        prove_sums(self.session)
         balance, head = 0, chain.GENESIS
         for sequence, entry in enumerate(self.session.execute(_ENTRIES, scope).mappings(), start=1):
             balance += entry["points"]
@@ -160,6 +180,12 @@ class Membership:
             assert bytes(entry["hash"]) == head
         wallet = self.row()
         assert (wallet.balance, bytes(wallet.head)) == (balance, head)
+
+
+def prove_sums(session: Session) -> None:
+    """What is counted by day and by tier is what entries and wallets come to."""
+    assert session.execute(_DAYS_APART).all() == []
+    assert session.execute(_TIERS_APART).all() == []
 
 
 def join(session: Session, **operator: Any) -> Membership:

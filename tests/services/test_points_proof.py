@@ -267,6 +267,8 @@ WALLETS = "UPDATE loyalty_wallets SET"
 BATCHES = "UPDATE points_batches SET"
 TAKEN = "UPDATE points_allocations SET"
 MONTHS = "UPDATE loyalty_months SET"
+DAYS = "UPDATE loyalty_days SET"
+IN_TIERS = "UPDATE tier_members SET"
 HISTORY = "UPDATE tier_history SET"
 REQUESTS = "UPDATE points_requests SET"
 RICH, OWING, LEAVING, QUIET, FAR = (f"player_id = %(p)s + {nth}" for nth in range(5))
@@ -340,6 +342,20 @@ STAY = f"(SELECT sequence FROM loyalty_entries WHERE {RICH} AND points = -25000)
         (Check.POINTS_MONTH, [f"{MONTHS} slot = slot + 10"]),
         (Check.POINTS_MONTH, ["DELETE FROM loyalty_months WHERE expired > 0"]),
         (Check.POINTS_MONTH, [f"{BATCHES} expires_on = expires_on + 40 WHERE {OWING} AND number = 2"]),
+        (Check.POINTS_DAY, [f"{DAYS} entries = entries + 1 WHERE kind = 'convert'"]),
+        (Check.POINTS_DAY, [f"{DAYS} points = points - 1 WHERE kind = 'redeem'"]),
+        (Check.POINTS_DAY, [f"{DAYS} amount = amount + 1 WHERE kind = 'load'"]),
+        (Check.POINTS_DAY, [f"{DAYS} day = day + 1 WHERE kind = 'expire'"]),
+        (Check.POINTS_DAY, ["DELETE FROM loyalty_days WHERE kind = 'reversal'"]),
+        (Check.POINTS_DAY, ["INSERT INTO loyalty_days (operator_id, day, kind, entries, points, amount)"
+         " SELECT id, '2020-01-01', 'load', 1, 1, 1 FROM operators"]),
+        (Check.POINTS_DAY, [f"{ENTRIES} created_at = created_at - interval '1 day'"
+         f" WHERE {RICH} AND sequence = 1"]),
+        (Check.TIER_MEMBERS, [f"{IN_TIERS} members = members + 1"]),
+        (Check.TIER_MEMBERS, [f"{IN_TIERS} tier_id = tier_id + 1000 WHERE tier_id <> 0"]),
+        (Check.TIER_MEMBERS, ["DELETE FROM tier_members WHERE members < 0"]),
+        (Check.TIER_MEMBERS, [f"{WALLETS} tier_id = NULL, tier_valid_until = NULL, discount_bp = 0"
+         " WHERE tier_id IS NOT NULL"]),
         (Check.TIER, [f"{WALLETS} discount_bp = discount_bp + 1 WHERE tier_id IS NOT NULL"]),
         (Check.TIER, [f"{WALLETS} tier_valid_until = tier_valid_until + 1"
          " WHERE tier_id IS NOT NULL"]),
@@ -428,6 +444,18 @@ def test_a_deleted_entry(ledger: Ledger) -> None:
     assert "Entry 2 of player 4 in points is missing" in first.message
 
 
+FOLLOWING = (
+    "DELETE FROM loyalty_days",
+    "INSERT INTO loyalty_days (operator_id, day, kind, entries, points, amount)"
+    " SELECT operator_id, CAST(created_at AT TIME ZONE 'UTC' AS date), kind, count(*), sum(points),"
+    " coalesce(sum(payment_amount), 0) FROM loyalty_entries GROUP BY 1, 2, 3",
+    "DELETE FROM tier_members",
+    "INSERT INTO tier_members (operator_id, tier_id, members)"
+    " SELECT operator_id, coalesce(tier_id, 0), count(*) FROM loyalty_wallets GROUP BY 1, 2",
+)
+"""The sums, made again from what is left."""
+
+
 def test_a_cut_tail_of_what_an_anchor_holds(ledger: Ledger) -> None:
     far = f"player_id = {ledger.players[-1]}"
     ledger.edit(
@@ -437,6 +465,7 @@ def test_a_cut_tail_of_what_an_anchor_holds(ledger: Ledger) -> None:
         f"DELETE FROM loyalty_entries WHERE {far}",
         f"DELETE FROM loyalty_wallets WHERE {far}",
         f"DELETE FROM loyalty_months WHERE slot = {ledger.players[-1]}",
+        *FOLLOWING,
     )
     proof = both(ledger)
     assert set(proof.totals) == {Check.ANCHORED}

@@ -16,6 +16,7 @@ from dashboard.services.actors import SYSTEM
 from dashboard.services.points_reckoning import Payment
 from dashboard.services.points_replay import Replay
 from tests.builders import NOW, make_operator, make_player
+from tests.services.membership import prove_sums
 
 TABLES = {
     "loyalty_wallets": "player_id",
@@ -128,6 +129,7 @@ def test_a_replay_writes_what_the_services_write(session: Session) -> None:
         replays.append(replay)
     points_replay.write(session, replays)
     assert rows(session) == expected
+    prove_sums(session)
     kinds = {row["kind"] for row in expected["loyalty_entries"]}
     assert kinds == {"load", "redeem", "adjustment", "expire", "transfer_tier"}
     assert {row["change"] for row in expected["tier_history"]} == {"new", "upgrade", "downgrade", "renewal"}

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from dashboard.db import Base
 from dashboard.errors import Conflict, NotFound
-from dashboard.services import anchors, points_journal, staff_log
+from dashboard.services import anchors, loyalty_sums, points_journal, staff_log
 from dashboard.services.actors import SYSTEM
 from dashboard.services.imports import legacy_loyalty, legacy_loyalty_writing
 from dashboard.services.imports.legacy_report import TouchedPlayer, Undone
@@ -88,6 +88,19 @@ FROM (
 ) AS s
 WHERE t.operator_id = s.operator_id AND t.month = s.month AND t.slot = s.slot
 """)
+_TAKE_OFF_SUMS = (
+    text("""
+    INSERT INTO loyalty_days (operator_id, day, kind, entries, points, amount)
+    SELECT operator_id, CAST(created_at AT TIME ZONE 'UTC' AS date), kind, -count(*), -sum(points),
+           -coalesce(sum(payment_amount), 0)
+    FROM loyalty_entries WHERE player_id IN (SELECT player_id FROM leaving) GROUP BY 1, 2, 3
+    """),
+    text("""
+    INSERT INTO tier_members (operator_id, tier_id, members)
+    SELECT operator_id, coalesce(tier_id, 0), -count(*)
+    FROM loyalty_wallets WHERE player_id IN (SELECT player_id FROM leaving) GROUP BY 1, 2
+    """),
+)
 _EMPTY_MONTHS = text("DELETE FROM loyalty_months WHERE operator_id = :operator AND loaded = 0")
 _TIERS = text("""
 SELECT l.tier_id, l.made, t.name,
@@ -120,6 +133,9 @@ def undo(
     _refuse_anchored(session)
     members = _refuse_touched(session)
     session.execute(_TAKE_OFF_MONTHS, {"slots": points_journal.SLOTS})
+    for statement in _TAKE_OFF_SUMS:
+        session.execute(statement)
+    loyalty_sums.fold(session, waits=True)
     done = Undone(members, {name: _delete(session, name, new_only=False) for name in MEMBERS})
     done.removed |= {name: _delete(session, name, new_only=True) for name in PLAYERS}
     session.execute(_EMPTY_MONTHS, {"operator": house.operator_id})
