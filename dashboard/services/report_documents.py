@@ -2,13 +2,15 @@
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Protocol
 
 from dashboard import clock, money
 from dashboard.clock import Span
 from dashboard.queries.reports import Bounds, Row, Total
-from dashboard.services import report_definitions
+from dashboard.services import report_definitions, report_tables
 from dashboard.services.report_definitions import Definition, Field, FieldKind, Filter, Operation, Subject
+from dashboard.services.report_tables import CellKind, Table
 
 NO_ACTIVITY = "No activity"
 _NOTHING = "–"
@@ -63,15 +65,16 @@ def data_of(
 ) -> dict[str, Any]:
     """All that the layout asks for. `rows` by the names of their fields."""
     shown = report_definitions.shown(definition, subject)
+    is_wide = len(shown) >= _LANDSCAPE_FROM
     facts = [[label, words] for label, words in about(title, definition, subject, bounds)[1:]]
-    sections = [_totals(totals, shown)] if totals and rows else []
-    sections.append(rows_section("Rows", rows, shown, house.timezone))
+    sections = [_totals(totals, shown, is_wide=is_wide)] if totals and rows else []
+    sections.append(rows_section("Rows", rows, shown, house.timezone, is_wide=is_wide))
     return frame(
         title,
         subject.about,
         [*facts, ["Rows", f"{len(rows):,}"]],
         sections,
-        is_wide=len(shown) >= _LANDSCAPE_FROM,
+        is_wide=is_wide,
         house=house,
         made_by=made_by,
         made_at=made_at,
@@ -104,31 +107,29 @@ def frame(
     }
 
 
-def rows_section(title: str, rows: Sequence[Row], shown: Sequence[Field], zone: str) -> Section:
-    """Rows of a report as a section, which says so where there are none."""
-    if not rows:
-        return _section(title, [], [], [], NO_ACTIVITY)
-    return _section(
-        title,
-        [each.label for each in shown],
-        [_width(each) for each in shown],
-        [[cell(each, row, zone) for each in shown] for row in rows],
-    )
-
-
-def _section(
-    title: str, heads: list[str], kinds: list[str], rows: list[list[str]], note: str = ""
+def rows_section(
+    title: str, rows: Sequence[Row], shown: Sequence[Field], zone: str, *, is_wide: bool
 ) -> Section:
-    return {"title": title, "heads": heads, "kinds": kinds, "rows": rows, "note": note}
+    """Rows of a report as a section, which says so where there are none. On its side it fills the page."""
+    if not rows:
+        return {"title": title, "heads": [], "rows": [], "note": NO_ACTIVITY}
+    heads = [each.label for each in shown]
+    kinds = [_kind(each) for each in shown]
+    cells = [[cell(each, row, zone) for each in shown] for row in rows]
+    return _section(title, report_tables.fit(heads, kinds, cells, is_wide=is_wide, is_full=is_wide))
 
 
-def _width(of: Field) -> str:
+def _section(title: str, table: Table) -> Section:
+    return {"title": title, "note": "", **asdict(table)}
+
+
+def _kind(of: Field) -> CellKind:
     if of.kind in _FIGURES:
-        return "number"
-    return "wide" if of.kind == FieldKind.TEXT else "text"
+        return CellKind.FIGURE
+    return CellKind.PROSE if of.kind == FieldKind.TEXT else CellKind.WORD
 
 
-def _totals(totals: Sequence[Total], shown: Sequence[Field]) -> Section:
+def _totals(totals: Sequence[Total], shown: Sequence[Field], *, is_wide: bool) -> Section:
     sums = [each for each in report_definitions.summed(shown) if each.name in totals[0].sums]
     by_currency = ["Currency"] if totals[0].currency else []
 
@@ -147,9 +148,8 @@ def _totals(totals: Sequence[Total], shown: Sequence[Field]) -> Section:
         for total in totals
     ]
     heads = [*by_currency, "Rows", *(each.label for each in sums)]
-    return _section(
-        "Totals", heads, [*("text" for _ in by_currency), "number", *("number" for _ in sums)], rows
-    )
+    kinds = [*(CellKind.WORD for _ in by_currency), CellKind.FIGURE, *(CellKind.FIGURE for _ in sums)]
+    return _section("Totals", report_tables.fit(heads, kinds, rows, is_wide=is_wide, is_full=False))
 
 
 def cell(of: Field, row: Mapping[str, Any], zone: str) -> str:

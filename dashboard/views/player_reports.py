@@ -194,5 +194,5 @@ def _data_of(found: Found) -> dict[str, object]:
 
 def _table(section: Section) -> dict[str, object]:
     zone = access.current_operator().timezone
-    made = report_documents.rows_section(section.title, section.rows, section.columns, zone)
+    made = report_documents.rows_section(section.title, section.rows, section.columns, zone, is_wide=True)
     return {**made, "note": f"These are the first {len(section.rows):,}."} if section.has_more else made

@@ -1,6 +1,7 @@
 """What a report says as a document."""
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +10,9 @@ import pytest
 from dashboard.clock import Span
 from dashboard.queries import report_subjects
 from dashboard.queries.reports import Bounds, Total
-from dashboard.services import documents, report_documents
-from dashboard.services.report_definitions import Definition, Filter, Operation
+from dashboard.services import documents, report_documents, report_tables
+from dashboard.services.report_definitions import Definition, FieldKind, Filter, Operation
+from dashboard.services.report_tables import CellKind
 
 SUBJECT = report_subjects.CHANGES.subject
 ZONE = "Europe/Malta"
@@ -22,6 +24,15 @@ def at(text: str) -> dt.datetime:
     return dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)
 
 
+SAMPLES: Mapping[FieldKind, object] = {
+    FieldKind.TEXT: "CUSTOMER_000042",
+    FieldKind.CHOICE: "bonus_conversion",
+    FieldKind.ID: 123_456,
+    FieldKind.NUMBER: 1_000,
+    FieldKind.AMOUNT: -123_456_789,
+    FieldKind.TIME: AT,
+    FieldKind.DAY: AT.date(),
+}
 WITHIN = Bounds(1, ZONE, "USD", Span(at("2026-01-31T23:00"), at("2026-03-01T23:00")))
 
 
@@ -117,3 +128,57 @@ def test_a_document_can_be_made_at_any_instant() -> None:
     data = made(Definition("balance-changes"), [], [])
     pdf = documents.typeset(documents.REPORT, data, made_at=AT.replace(microsecond=123_456))
     assert pdf.startswith(b"%PDF-")
+
+
+def table(*rows: list[str], kinds: list[CellKind], is_wide: bool = True) -> report_tables.Table:
+    """These rows on a page of their own."""
+    heads = [f"Head {number}" for number in range(len(kinds))]
+    return report_tables.fit(heads, kinds, rows, is_wide=is_wide, is_full=True)
+
+
+def test_letters_become_smaller_before_figures_are_cut() -> None:
+    few = table(["1,234.00", "Ann"], kinds=[CellKind.FIGURE, CellKind.PROSE])
+    many = table(["-1,234,567,890.00"] * 10, kinds=[CellKind.FIGURE] * 10)
+    assert (few.size, many.size) == (9.0, 7.5)
+    assert sum(many.widths) <= 751
+    assert few.rows == [["1,234.00", "Ann"]]
+
+
+def test_prose_gives_way_and_figures_do_not() -> None:
+    kinds = [CellKind.FIGURE, CellKind.PROSE, CellKind.WORD]
+    narrow, long = "A few words. " * 3, "A few words. " * 30
+    short, wide = (table(["1,234.00", prose, "Deposit"], kinds=kinds) for prose in (narrow, long))
+    assert short.size == wide.size == 9.0
+    assert short.widths == wide.widths
+    assert wide.rows[0][1] == long, "it breaks between words by itself"
+
+
+def test_a_word_that_is_longer_than_its_column_can_be_broken() -> None:
+    name = "CUSTOMER_0042-" + "x" * 60
+    found = table([name, *["1,234,567.00"] * 12], kinds=[CellKind.PROSE, *[CellKind.FIGURE] * 12])
+    cell = found.rows[0][0]
+    assert cell.replace("\u200b", "") == name
+    assert cell.startswith("CUSTOMER_\u200b0042-\u200bx")
+    limit = (found.widths[0] * 751 / sum(found.widths) - 2 * found.gap) / found.size
+    assert all(len(piece) * 0.5 <= limit for piece in cell.split("\u200b"))
+
+
+def test_upright_a_small_table_is_no_wider_than_it_must_be() -> None:
+    small = report_tables.fit(
+        ["Side", "Holds"],
+        [CellKind.WORD, CellKind.FIGURE],
+        [["House", "1.00"]],
+        is_wide=False,
+        is_full=False,
+    )
+    assert small.widths == []
+
+
+def test_every_column_at_once_fits_a_page() -> None:
+    everything = tuple(each.name for each in SUBJECT.fields)
+    row = {each.name: SAMPLES[each.kind] for each in SUBJECT.fields} | {"currency": "USD"}
+    data = made(Definition("balance-changes", columns=everything), [row], [])
+    (section,) = data["sections"]
+    assert len(section["heads"]) == 20
+    assert sum(section["widths"]) <= 751
+    assert documents.typeset(documents.REPORT, data, made_at=AT).startswith(b"%PDF-")
