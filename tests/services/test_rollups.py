@@ -129,7 +129,7 @@ def test_a_level_is_the_one_that_the_player_had(session: Session, kind: Kind, is
     riser, other = (make_player(session, operator_id=operator_id) for _ in range(2))
     # Default, then silver between the second and the third, gold before the fourth; the other stays.
     moments = [NOW - dt.timedelta(hours=hours) for hours in (20, 15, 10, 5)]
-    between = dt.timedelta(hours=1)
+    between = dt.timedelta(minutes=1)
     for at, amount in zip(moments, (1, 10, 100, 1000), strict=True):
         change(session, riser, amount, now=at)
         change(session, other, 5 * amount, now=at)
@@ -147,3 +147,17 @@ def test_a_level_is_the_one_that_the_player_had(session: Session, kind: Kind, is
         scope = Scope(operator_id, "Europe/Malta", "USD", level=level)
         assert sum(row.real for row in queries.sums(session, scope, period.buckets, period.unit)) == real
         assert queries.opening(session, scope, moments[3] + between).real == real
+
+
+def test_what_was_committed_late_is_in_the_figures(session: Session, player_id: int) -> None:
+    change(session, player_id, 10_00, now=NOW - dt.timedelta(hours=3))
+    rollups.begin(session)
+    assert rollups.roll(session) == 1
+    rollups.passed(session, at=NOW)
+    # It was begun before that pass, which did not see it.
+    change(session, player_id, 7, now=NOW - rollups.IN_FLIGHT + dt.timedelta(seconds=1))
+    scope = Scope(session.scalars(text("SELECT id FROM operators")).one(), "Europe/Malta", "USD")
+    for kind in (Kind.DAILY, Kind.MONTHLY):
+        period = periods.named(kind, now=NOW, zone=scope.timezone)
+        assert sum(row.real for row in queries.sums(session, scope, period.buckets, period.unit)) == 10_07
+    assert queries.opening(session, scope, NOW + dt.timedelta(days=1)).real == 10_07
