@@ -1,7 +1,7 @@
 """The end of a settlement: what the players of a game share. One transaction, after the money."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from dashboard import clock, money
 from dashboard.models.game import Dealing
-from dashboard.services import exposure, fairness, partner_earnings, rule_sets
+from dashboard.services import fairness, partner_earnings, rule_sets
 
 _SETTLEMENT = text("""
 SELECT m.done_at, m.joker, m.cards, m.winner, m.bets, m.players, m.staked, m.paid, m.version,
@@ -27,6 +27,10 @@ FOR UPDATE OF m, r
 _BEFORE = text("""
 SELECT joker, cards, winner, bets, players, staked, paid FROM round_settlements
 WHERE round_id = :r AND version = :v
+""")
+_STAKES = text("""
+SELECT selection, stage, CAST(sum(amount) AS bigint) AS amount FROM bets
+WHERE round_id = :r GROUP BY selection, stage
 """)
 _ROUND = text("""
 UPDATE rounds SET
@@ -78,13 +82,13 @@ def finish(session: Session, *, round_id: int, version: int, now: dt.datetime) -
         },
     )
     month = clock.local(row.first_at, row.timezone).date().replace(day=1)
-    expected = _expected(session, round_id, rule_sets.read(row.definition))
+    rules, stakes = rule_sets.read(row.definition), session.execute(_STAKES, scope).all()
     of_month = {"game": row.game_id, "month": month}
-    _count(session, row, of_month, expected, 1)
+    _count(session, row, of_month, _expected(row, rules, stakes), 1)
     if version > 1:
         # What the version before had counted is taken out again.
         before = session.execute(_BEFORE, {"r": round_id, "v": version - 1}).one()
-        _count(session, before, of_month, expected, -1)
+        _count(session, before, of_month, _expected(before, rules, stakes), -1)
     partner_earnings.write(session, _settled(row))
     session.execute(_DONE, {**scope, "now": now})
 
@@ -110,11 +114,23 @@ def _seed(row: Row[Any]) -> bytes | None:
     return fairness.unseal(bytes(row.seed_sealed), game_id=row.game_id, number=row.number)
 
 
-def _expected(session: Session, round_id: int, rules: rule_sets.Rules) -> int:
-    """What the exact edges say would be paid on what is staked, in minor units."""
-    stakes = exposure.staked(session, round_id)
+def _expected(settled: Row[Any], rules: rule_sets.Rules, stakes: Sequence[Row[Any]]) -> int:
+    """What the exact edges say would be paid on the stages that this version's deal reached, in minor units.
+
+    Not by the states of the bets, which are those of the last version.
+    """
+    if settled.winner is None:
+        return 0
+    reached = {stage for stage, after in enumerate(rules.stages, 1) if after < len(settled.cards)}
     return money.rounded(
-        sum((stake.amount * (1 - rules.edge(stake.selection, stake.stage)) for stake in stakes), Fraction(0))
+        sum(
+            (
+                stake.amount * (1 - rules.edge(stake.selection, stake.stage))
+                for stake in stakes
+                if stake.stage in reached
+            ),
+            Fraction(0),
+        )
     )
 
 
@@ -130,7 +146,7 @@ def _count(session: Session, settled: Row[Any], of_month: Mapping[str, Any], exp
             "bets": one * settled.bets if played else 0,
             "wagered": one * settled.staked if played else 0,
             "paid": one * settled.paid if played else 0,
-            "expected": one * expected if played else 0,
+            "expected": one * expected,
         },
     )
     if played:

@@ -142,6 +142,15 @@ def test_a_settled_round_is_voided_by_its_next_version(table: Table) -> None:
     assert table.states(winner) == [("void", 10_00)]
     found = select(RoundSettlement.version, RoundSettlement.paid).filter_by(round_id=table.round_id)
     assert table.session.execute(found.order_by(RoundSettlement.version)).all() == [(1, 19_00), (2, 30_00)]
+    assert month_of(table) == (0, 1, 0, 0, 0, 0)
+
+
+def month_of(table: Table) -> tuple[int, ...]:
+    """Rounds, voided rounds, bets, stakes, payouts, payouts in theory of its game."""
+    found = text(
+        "SELECT rounds, voided, bets, wagered, paid, expected FROM game_statistics WHERE game_id = :game"
+    )
+    return tuple(table.session.execute(found, {"game": table.game_id}).one())
 
 
 def test_a_wrong_result_is_put_right_by_a_second_version(table: Table) -> None:
