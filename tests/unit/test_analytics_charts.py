@@ -7,7 +7,7 @@ import pytest
 
 from dashboard.models.wallet import ChangeType
 from dashboard.queries.rollups import BucketSum
-from dashboard.services import periods
+from dashboard.services import periods, trends
 from dashboard.services.periods import Unit
 from dashboard.views import analytics_charts, analytics_pages
 
@@ -23,6 +23,32 @@ def test_the_fullest_figure_holds_fewer_than_2000_points() -> None:
     ]
     figure = json.loads(analytics_charts.activity(period, rows, currency="USD", timezone=MALTA))
     assert sum(len(trace["x"]) for trace in figure["data"]) == 120 * len(ChangeType) <= 2_000
+
+
+@pytest.mark.parametrize(("bonus", "visible"), [(0, "legendonly"), (19, "legendonly"), (20, None)])
+def test_the_trend_is_drawn_and_little_bonus_money_is_not(bonus: int, visible: str | None) -> None:
+    period = periods.custom(dt.date(2026, 1, 1), dt.date(2026, 1, 6), zone=MALTA)
+    count = len(period.buckets)
+    real = [1000 - count + 1 + at for at in range(count)]
+    found = trends.trend(real)
+    figure = json.loads(
+        analytics_charts.balances(period, real, [bonus] * count, found, currency="JPY", timezone=MALTA)
+    )
+    drawn, line, rest = figure["data"]
+    # What lies on a line is its own trend.
+    assert line["y"] == drawn["y"] == real
+    assert rest.get("visible") == visible
+
+
+def test_what_moved_most_is_drawn_first() -> None:
+    period = periods.custom(dt.date(2026, 1, 1), dt.date(2026, 1, 6), zone=MALTA)
+    moved = {ChangeType.FEE: -5, ChangeType.DEPOSIT: 70, ChangeType.WAGER: -900, ChangeType.ADJUSTMENT: 0}
+    rows = [
+        [BucketSum(at, kind, "cash", 1, real, 0, abs(real)) for kind, real in moved.items()]
+        for at in range(len(period.buckets))
+    ]
+    figure = json.loads(analytics_charts.activity(period, rows, currency="USD", timezone=MALTA))
+    assert [trace["name"] for trace in figure["data"]] == ["Wager", "Deposit", "Fee", "Adjustment"]
 
 
 @pytest.mark.parametrize(

@@ -146,6 +146,20 @@ def test_alerts_of_the_period_are_counted(desk: Desk, manager: Browser, played: 
     assert "No alert was raised" in more(manager)
 
 
+def test_the_file_of_alerts_counts_each_type(manager: Browser, played: None) -> None:
+    rows = list(
+        csv.DictReader(
+            io.StringIO(
+                manager.get("/analytics/more.csv?period=yearly").get_data(as_text=True).removeprefix("\ufeff")
+            )
+        )
+    )
+    assert len(rows) == 12
+    assert sum(int(row["In all"]) for row in rows) == 1
+    (kind,) = {*rows[0]} - {"From", "In all"}
+    assert [row[kind] for row in rows] == [row["In all"] for row in rows]
+
+
 def test_levels_stand_beside_each_other(desk: Desk, manager: Browser, played: None) -> None:
     deposits = sum(100_00 + back for back in range(1, 30))
     assert f"None{money.show(deposits, 'USD')}{money.show(29 * 40_00, 'USD')}" in more(manager)

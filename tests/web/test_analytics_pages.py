@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from dashboard import money
+from dashboard import clock, money
 from dashboard.models.login import Role
 from dashboard.models.wallet import ChangeType
-from dashboard.services import rollups
+from dashboard.services import partner_payouts, rollups
 from tests import builders
 from tests.services import table
 from tests.services.table import ANOTHER_ACE
@@ -191,6 +191,62 @@ def test_what_partners_have_earned_is_owed_once_a_statement_says_so(desk: Desk, 
     partner_desk.earn(desk, partner_id)
     assert rows_of(manager, "/analytics/liability.csv")[-1]["Owed to partners"] == "0.00"
     assert "Earned by partners, not approved" in manager.page("/analytics/liability").text
+
+
+OWED = """
+SELECT
+  (SELECT coalesce(sum(real_delta), 0) FROM wallet_entries
+   WHERE operator_id = :o AND currency = 'USD' AND created_at < :at) AS real,
+  (SELECT coalesce(sum(bonus_delta), 0) FROM wallet_entries
+   WHERE operator_id = :o AND currency = 'USD' AND created_at < :at) AS bonus,
+  (SELECT coalesce(sum(points), 0) FROM loyalty_entries
+   WHERE operator_id = :o AND created_at < :at) AS points,
+  (SELECT coalesce(sum(payable), 0) FROM partner_statements
+   WHERE operator_id = :o AND state IN ('payable', 'paid') AND decided_at < :at)
+  - (SELECT coalesce(sum(amount), 0) FROM partner_payouts
+     WHERE operator_id = :o AND state = 'paid' AND ended_at < :at) AS partners
+"""
+
+
+def owed_at(desk: Desk, at: dt.datetime) -> tuple[str, ...]:
+    """What the journals had come to by then, summed from their first lines on."""
+    named = {"o": desk.operator_id, "at": at}
+    row = desk.read(lambda session: session.execute(text(OWED), named).one())
+    usd = [money.plain(int(amount), "USD") for amount in (row.real, row.bonus, row.partners)]
+    return (*usd, str(row.points))
+
+
+def test_each_day_is_what_the_journals_had_come_to(desk: Desk) -> None:
+    """A partner is owed 50.00 from a statement of 10 April until a payout of 13 April."""
+    loyalty_office.fill(desk, desk.write(builders.make_operator))
+    owed = partner_desk.owe(desk)
+
+    def later(session: Session) -> None:
+        player_id = builders.make_player(session, operator_id=desk.operator_id)
+        for back in (7, 4):
+            builders.give_bonus(session, player_id, back * 10_00, now=partner_desk.IN_APRIL - back * DAY)
+        one, other = (
+            builders.make_actor(session, operator_id=desk.operator_id, role=Role.ADMIN) for _ in range(2)
+        )
+        at = partner_desk.IN_APRIL + 3 * DAY
+        partner_payouts.approve(session, payout_id=owed.payout_id, actor=one, now=at)
+        partner_payouts.pay(session, payout_id=owed.payout_id, reference="SEPA-1", actor=other, now=at)
+
+    with clock.frozen(partner_desk.IN_APRIL + 4 * DAY):
+        desk.write(later)
+        manager = desk.sign_in(Role.MANAGER)
+        rows = rows_of(manager, "/analytics/liability.csv?period=monthly")
+        yearly = rows_of(manager, "/analytics/liability.csv?period=yearly")
+    names = ("Real money at the end", "Bonus money", "Owed to partners", "Points")
+    ends = [*(dt.datetime.fromisoformat(row["From"]) for row in rows[1:]), partner_desk.IN_APRIL + 5 * DAY]
+    assert [tuple(row[name] for name in names) for row in rows] == [owed_at(desk, end) for end in ends]
+    assert [row["Owed to partners"] for row in rows[-6:]] == ["0.00", *["50.00"] * 3, "0.00", "0.00"]
+    assert [row["Bonus money"] for row in rows[-14:-6:2]] == ["0.00", "70.00", "70.00", "110.00"]
+    months = [dt.datetime.fromisoformat(row["From"]) for row in yearly[1:]]
+    assert [tuple(row[name] for name in names) for row in yearly[:-1]] == [
+        owed_at(desk, end) for end in months
+    ]
+    assert {row["Points"] for row in yearly[:3]} != {"0"}
 
 
 @pytest.mark.parametrize("path", PAGES)
