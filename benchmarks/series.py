@@ -15,6 +15,7 @@ import gzip
 import json
 import os
 import sys
+from bisect import insort
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -93,16 +94,22 @@ def judge(values: Values, windows: Sequence[Window]) -> Result:
     """Tell odd hours as time goes by, and hold them against the windows."""
     begun = min(values)
     strays: list[float] = []
+    excesses: list[float] = []
     odd: list[dt.datetime] = []
     for hour, value in values.items():
         verdict = seasonal.judge(
-            history(values, hour, begun), value, share=0.0, least=_usual(strays) if strays else 0.0
+            history(values, hour, begun),
+            value,
+            share=0.0,
+            least=_usual(strays) if strays else 0.0,
+            rare=seasonal.rare_excess(excesses),
         )
         if verdict is None:
             continue
         if len(strays) >= LEAST_AFTER and verdict.is_odd:
             odd.append(hour)
         strays.append(abs(value - verdict.expected))
+        insort(excesses, value - verdict.expected)
     alerts = runs(odd)
     return Result(
         hours=len(values),

@@ -8,12 +8,14 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any, NamedTuple
 
 from sqlalchemy import select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from dashboard import clock
 from dashboard.errors import Conflict, Forbidden, NotFound
 from dashboard.models import Login, SeriesAlert
 from dashboard.models.anomaly import SeriesName
@@ -74,14 +76,22 @@ class Series:
         """The first hour that brought anything."""
         return min(self.values)
 
-    def judge(self, hour: dt.datetime, zone: str) -> Verdict | None:
+    def rare(self, until: dt.datetime, zone: str) -> float:
+        """How far above what their hour of the week brings few hours before were: `seasonal.rare_excess`."""
+        alike: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
+        for hour in hours(self.begins, until):
+            wall = clock.local(hour, zone)
+            alike[wall.weekday(), wall.hour].append(self.values.get(hour, 0))
+        return seasonal.rare_excess(value - median(of) for of in alike.values() for value in of)
+
+    def judge(self, hour: dt.datetime, zone: str, *, rare: float = 0.0) -> Verdict | None:
         """One hour beside its like; None where it cannot be said yet."""
         begins = self.begins
         before = [self.values.get(at, 0) for at in seasonal.same_hours(hour, zone) if at >= begins]
         least = seasonal.TYPICAL_SHARE * seasonal.typical(
             value for at, value in self.values.items() if at < hour
         )
-        return seasonal.judge(before, self.values.get(hour, 0), least=least)
+        return seasonal.judge(before, self.values.get(hour, 0), least=least, rare=rare)
 
 
 def counted(session: Session) -> list[Counted]:
@@ -137,14 +147,16 @@ def watch(
 def odd(
     series: Mapping[Name, Series], judged: Iterable[dt.datetime], zone: str
 ) -> list[tuple[Name, dt.datetime, Verdict]]:
-    """Every hour of every series that is odd."""
+    """Every hour of every series that is odd; `judged` in the order of time."""
     wanted: Sequence[dt.datetime] = list(judged)
-    return [
-        (name, hour, verdict)
-        for name, one in sorted(series.items())
-        for hour in wanted
-        if (verdict := one.judge(hour, zone)) is not None and verdict.is_odd
-    ]
+    found = []
+    for name, one in sorted(series.items()):
+        rare = one.rare(wanted[0], zone) if wanted else 0.0
+        for hour in wanted:
+            verdict = one.judge(hour, zone, rare=rare)
+            if verdict is not None and verdict.is_odd:
+                found.append((name, hour, verdict))
+    return found
 
 
 def hours(since: dt.datetime, until: dt.datetime) -> list[dt.datetime]:

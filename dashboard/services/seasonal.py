@@ -23,6 +23,9 @@ SHARE = 0.15
 them are less than all of it, so that an hour in which nothing comes can be odd."""
 TYPICAL_SHARE = 0.1
 """And as a share of what any hour brings: quiet hours of a night are not judged by their own measure."""
+RARE_SHARE = 0.005
+"""More than usual is odd where it is rare as well: no more than this share of all hours before were as far
+above what their hour of the week brings. Sums of few amounts have long tails, which no median sees."""
 _MAD_TO_SIGMA = 1.4826
 
 
@@ -34,6 +37,8 @@ class Verdict:
     expected: float
     deviation: float
     """Not less than the floor."""
+    rare: float = 0.0
+    """So far above the usual hours are now and then."""
 
     @property
     def distance(self) -> float:
@@ -44,27 +49,33 @@ class Verdict:
     @property
     def is_odd(self) -> bool:
         """Whether somebody should look."""
-        return abs(self.distance) > DEVIATIONS
+        return abs(self.distance) > DEVIATIONS and not 0 <= self.value - self.expected <= self.rare
 
 
 def judge(
-    history: Sequence[float], value: float, *, share: float = SHARE, least: float = 0.0
+    history: Sequence[float], value: float, *, share: float = SHARE, least: float = 0.0, rare: float = 0.0
 ) -> Verdict | None:
     """A value beside those of the same hour before; None where these are too few to say anything.
 
-    The deviation is at least `share` of the usual, and `least`.
+    The deviation is at least `share` of the usual, and `least`; `rare` is `rare_excess` of the hours before.
     """
     if len(history) < WEEKS_LEAST:
         return None
     expected = float(median(history))
     strays = _MAD_TO_SIGMA * float(median(abs(each - expected) for each in history))
-    return Verdict(value, expected, max(strays, share * abs(expected), least))
+    return Verdict(value, expected, max(strays, share * abs(expected), least), rare)
 
 
 def typical(values: Iterable[float]) -> float:
     """What an hour brings in which anything comes: the median; 0 where nothing ever does."""
     sizes = [abs(value) for value in values if value]
     return float(median(sizes)) if sizes else 0.0
+
+
+def rare_excess(excesses: Iterable[float]) -> float:
+    """Of how far hours were above their usual, what only RARE_SHARE of them exceed; at least 0."""
+    ordered = sorted(excesses)
+    return max(0.0, ordered[int(len(ordered) * (1 - RARE_SHARE))]) if ordered else 0.0
 
 
 def same_hours(hour: dt.datetime, zone: str, *, weeks: int = WEEKS) -> list[dt.datetime]:

@@ -99,6 +99,18 @@ def test_an_expected_hour_that_brings_nothing_is_odd(session: Session, operator_
     assert alerts(session, operator_id) == [("deposits", "USD", 0, 500_00), ("entries", "", 0, 50)]
 
 
+@pytest.mark.parametrize(("amount", "expected"), [(5_400_00, []), (5_600_00, ["deposits", "entries"])])
+def test_surges_that_come_now_and_then_are_not_odd(
+    session: Session, operator_id: int, amount: int, expected: list[str]
+) -> None:
+    """Eight of the 1,344 hours before brought 5,000.00 more than their like: one hour in two hundred."""
+    usual_weeks(session, operator_id)
+    for back in range(1, 9):
+        bring(session, operator_id, AT - back * WEEK + 3 * back * HOUR, 5_000_00)
+    bring(session, operator_id, AT, amount)
+    assert watch(session, operator_id) == expected
+
+
 def test_an_hour_is_told_of_once(session: Session, operator_id: int) -> None:
     usual_weeks(session, operator_id)
     assert len(watch(session, operator_id)) == 2

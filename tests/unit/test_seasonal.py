@@ -2,6 +2,7 @@
 
 import datetime as dt
 import math
+from collections.abc import Iterable
 
 import pytest
 
@@ -44,6 +45,27 @@ def test_quiet_hours_are_measured_by_what_is_typical() -> None:
     quiet = seasonal.judge([1, 1, 0, 2, 1, 1, 0, 1], 40, least=seasonal.TYPICAL_SHARE * 100)
     assert quiet is not None
     assert (quiet.deviation, quiet.is_odd) == (10, False)
+
+
+@pytest.mark.parametrize(("value", "rare", "is_odd"), [(300, 199, True), (300, 200, False), (0, 200, True)])
+def test_more_than_usual_is_odd_where_it_is_rare(value: int, rare: float, is_odd: bool) -> None:
+    verdict = seasonal.judge([100] * 8, value, rare=rare)
+    assert verdict is not None
+    assert verdict.is_odd is is_odd
+
+
+@pytest.mark.parametrize(
+    ("excesses", "expected"),
+    [
+        ([], 0),
+        ([-5, -1], 0),
+        ([3, 9, 1], 9),
+        (range(1, 201), 200),
+        (range(1, 1001), 996),  # four of a thousand are above it, and five with it
+    ],
+)
+def test_what_hours_exceed_now_and_then(excesses: Iterable[float], expected: float) -> None:
+    assert seasonal.rare_excess(excesses) == expected
 
 
 def test_too_few_weeks_say_nothing() -> None:
