@@ -242,14 +242,14 @@ def _judged_marks(gathered: Gathered, now: dt.datetime) -> dict[str, Any]:
 
 def _judged(model: Model, gathered: Gathered, among: NDArray[np.bool_] | None = None) -> dict[str, Any]:
     """How well scores tell what people marked amiss from what they marked in order; with enough of both."""
-    from sklearn.metrics import average_precision_score, roc_auc_score  # noqa: PLC0415 - as in anomaly_model
-
     is_marked = (gathered.said == _AMISS) | (gathered.said == _IN_ORDER)
     if among is not None:
         is_marked &= among
     amiss = gathered.said[is_marked] == _AMISS
     if min(amiss.sum(), (~amiss).sum()) < JUDGED_LEAST:
         return {"judged_on": 0}
+    from sklearn.metrics import average_precision_score, roc_auc_score  # noqa: PLC0415 - as in anomaly_model
+
     scores = anomaly_model.score(model, gathered.rows[is_marked])
     return {
         "judged_on": int(is_marked.sum()),

@@ -14,7 +14,7 @@ from dashboard.jobs.anomalies import Watch
 from dashboard.models import Anomaly, AnomalyModel, SeriesAlert
 from dashboard.models.anomaly import Mark
 from dashboard.models.login import Role
-from dashboard.services import anomalies, anomaly_scoring, hourly, rollups
+from dashboard.services import anomalies, anomaly_model, anomaly_scoring, hourly, rollups
 from dashboard.services.anomalies import AnomalyKey
 from dashboard.services.hourly import Counted
 from tests import builders
@@ -86,6 +86,14 @@ def test_without_a_model_the_page_says_what_is_missing(desk: Desk, agent: Browse
     text = listed(agent)
     assert "40 of 1,000 entries of the last 90 days" in text
     assert "Nothing is scored yet" in text
+    assert "once there are 1,000 entries within 90 days" in text
+
+
+def test_until_the_first_model_is_fitted_the_page_says_so(desk: Desk, agent: Browser) -> None:
+    desk.write(lambda session: anomaly_history.make_history(session, desk.operator_id))
+    text = listed(agent)
+    assert "fits the first one within the hour, on 1,200 entries of the last 90 days" in text
+    assert "the first model is on its way" in text
 
 
 @pytest.mark.parametrize(
@@ -230,8 +238,11 @@ def test_a_round_of_the_worker(desk: Desk) -> None:
     )
 
 
-def test_the_worker_fits_once_a_night_and_whoever_has_none(desk: Desk) -> None:
+def test_the_worker_fits_once_a_night_and_whoever_has_none(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A worker that comes up does both at once: the second finds what the first has fitted."""
+    monkeypatch.setattr(anomaly_model, "FOREST_TREES", 10)
     desk.write(lambda session: anomaly_history.make_history(session, desk.operator_id))
 
     def fitted(fit: Callable[[dt.datetime], int], at: dt.datetime) -> int:
