@@ -30,6 +30,7 @@ from dashboard.views import (
     bonuses,
     bulk,
     cards,
+    compression,
     converters,
     desk,
     earnings,
@@ -184,6 +185,7 @@ def create_app(**overrides: Any) -> Flask:
     alchemy.init_app(app)
     access.init_app(app)
     edge.init_app(app)
+    compression.init_app(app)
     headers.init_app(app)
     errors.init_app(app)
     presenting.init_app(app)

@@ -1,10 +1,12 @@
 """The headers that every answer carries, errors and files included."""
 
+import gzip
 import re
 
 import pytest
 from flask import Flask
 
+from dashboard.views import compression
 from dashboard.views.presenting import asset
 from tests.pages import PageClient
 
@@ -53,3 +55,28 @@ def test_files_are_kept_for_ever_and_compressed(app: Flask) -> None:
         assert answer.headers["Content-Encoding"] == "br"
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert client.get("/static/css/app.css").status_code == 404
+
+
+def test_pages_are_compressed_for_browsers_that_take_it(client: PageClient) -> None:
+    plain = client.get("/sign-in")
+    assert "Content-Encoding" not in plain.headers
+    packed = client.get("/sign-in", headers={"Accept-Encoding": "br, gzip"})
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert {"HX-Request", "Accept-Encoding"} <= set(packed.vary)
+    assert "Accept-Encoding" in plain.vary
+    assert len(packed.data) == int(packed.headers["Content-Length"]) < 0.7 * len(plain.data)
+    unpacked = gzip.decompress(packed.data).decode()
+    assert nameless(unpacked) == nameless(plain.text)
+    assert "Content-Encoding" not in client.get("/healthz", headers={"Accept-Encoding": "gzip"}).headers
+
+
+def nameless(page: str) -> str:
+    """A page without what is drawn anew for each answer."""
+    return re.sub(r'(nonce|value|content)="[^"]*"', "", page)
+
+
+def test_the_length_of_a_compressed_page_tells_nothing() -> None:
+    page = b"<!doctype html>" * 500
+    sizes = {len(compression.packed(page)) for _try in range(50)}
+    assert len(sizes) > 10
+    assert max(sizes) - min(sizes) < compression.PADDING_MOST
