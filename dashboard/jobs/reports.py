@@ -9,6 +9,7 @@ statement in the database too, and waits for no row.
 import contextvars
 import datetime as dt
 import logging
+import shutil
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -149,6 +150,7 @@ class _Making:
 
     def _make(self) -> None:
         try:
+            _sweep(self._run.id)
             if self._run.tries > report_runs.TRIES_MOST:
                 raise Rejected(f"The worker was lost {report_runs.TRIES_MOST} times while it was made.")
             self._keep()
@@ -284,12 +286,25 @@ class _Making:
 
 def _workbook(sheet: exports.Sheet, run: Row[Any], about: list[tuple[str, str]]) -> Iterator[bytes]:
     """Through a file, because a workbook is whole only at its end."""
-    with TemporaryDirectory(prefix="purser-report-") as folder:
+    with TemporaryDirectory(prefix=f"report-{run.id}-", dir=_scratch()) as folder:
         path = Path(folder) / "report.xlsx"
         exports.write_xlsx(path, sheet, name=run.subject[:31], about=about, made_at=run.as_of)
         with path.open("rb") as file:
             while piece := file.read(_READ):
                 yield piece
+
+
+def _scratch() -> Path:
+    """Where what is not whole yet is kept of this database, whose runs have their numbers for themselves."""
+    folder = settings().home / "scratch" / (db.alchemy.engine.url.database or "purser")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _sweep(run_id: int) -> None:
+    """Take away what a worker that was killed has left of a run."""
+    for left in _scratch().glob(f"report-{run_id}-*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _send(one: Waiting, url: str, now: dt.datetime) -> bool:

@@ -1,5 +1,6 @@
 """Reports that are made by themselves: which, when, for whom."""
 
+import datetime as dt
 from functools import partial
 
 from flask import Blueprint, Response, make_response, render_template, request, url_for
@@ -20,6 +21,9 @@ from dashboard.views.access import requires
 
 bp = Blueprint("report_schedules", __name__, url_prefix="/reports/schedules")
 
+LATE_AFTER = dt.timedelta(minutes=2)
+"""A worker looks four times a minute for what is due."""
+
 
 @bp.get("")
 @requires("reports:view")
@@ -27,7 +31,12 @@ def index() -> ResponseReturnValue:
     """What is made by itself, the next one first."""
     with db.reading() as session:
         schedules = queries.list_schedules(session, actor=access.current_actor())
-        return render_template("report_schedules/index.html", schedules=schedules, has_mail=_has_mail())
+        return render_template(
+            "report_schedules/index.html",
+            schedules=schedules,
+            late_from=clock.now() - LATE_AFTER,
+            has_mail=_has_mail(),
+        )
 
 
 @bp.get("/new")

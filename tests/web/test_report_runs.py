@@ -211,6 +211,21 @@ def test_a_worker_that_was_lost_is_followed_by_another(desk: Desk, manager: Brow
     assert run_of(desk, url).rows_done == 3
 
 
+def test_what_a_lost_worker_had_not_put_together_yet_is_swept_away(desk: Desk, manager: Browser) -> None:
+    url = asked(manager, file_format="xlsx")
+    begin(desk, url)
+    with desk.app.app_context():
+        scratch = settings().home / "scratch" / str(db.alchemy.engine.url.database)
+    left, others = scratch / "report-1-abc" / "sheet", scratch / "report-12-abc" / "sheet"
+    for each in (left, others):
+        each.parent.mkdir(parents=True)
+        each.touch()
+    assert make(desk)
+    assert [each.exists() for each in (left, others)] == [False, True]
+    assert run_of(desk, url).state == "done"
+    assert [each.name for each in scratch.iterdir()] == ["report-12-abc"]
+
+
 def test_a_report_that_ends_its_worker_is_given_up(desk: Desk, manager: Browser) -> None:
     url = asked(manager)
     begin(desk, url, times=report_runs.TRIES_MOST)
@@ -556,17 +571,14 @@ def test_what_may_be_taken_later_is_tried_again_less_and_less_often(
 ) -> None:
     run = scheduled(desk, mail_to=[ANA])
     office.refused[ANA] = "450 busy"
-    now, pauses = AT, []
-    while (waiting := letters(desk)[0].next_at) is not None:
-        now = max(now, waiting)
-        assert send(desk, now - dt.timedelta(seconds=1)) == 0
-        assert send(desk, now) == 0
-        pauses.append(((letters(desk)[0].next_at or now) - now) // dt.timedelta(minutes=1))
-    assert pauses[:8] == [1, 2, 4, 8, 16, 32, 60, 60]
-    assert pauses[-1] == 0
-    assert dt.timedelta(days=1) < now - AT < dt.timedelta(days=1, hours=1)
+    for now, pause in ((0, 1), (1, 2), (3, 4), (7, 8), (15, 16), (31, 32), (63, 60), (123, 60)):
+        if now:
+            assert send(desk, AT + dt.timedelta(minutes=now, seconds=-1)) == 0
+        assert send(desk, AT + dt.timedelta(minutes=now)) == 0
+        assert letters(desk)[0].next_at == AT + dt.timedelta(minutes=now + pause)
     office.refused.clear()
-    assert send(desk, now + dt.timedelta(hours=1)) == 0
+    assert send(desk, AT + dt.timedelta(days=1, seconds=1)) == 0
+    assert send(desk, AT + dt.timedelta(days=1, hours=2)) == 0
     assert office.letters == []
     assert "refuses the address (450). Given up after a day." in page_of(desk, run)
 

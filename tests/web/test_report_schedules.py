@@ -156,6 +156,15 @@ def test_what_ended_by_itself_says_why_and_goes_on_where_somebody_wants_it(
     assert "No schedule yet" in other.page("/reports/schedules").text
 
 
+def test_what_is_late_says_that_it_waits(desk: Desk, manager: Browser, report: int) -> None:
+    manager.post("/reports/schedules", {**FORM, "report": str(report)})
+    for minutes, is_late in ((1, False), (3, True)):
+        due = update(ReportSchedule).values(next_at=AT - dt.timedelta(minutes=minutes))
+        desk.write(lambda session, due=due: session.execute(due))
+        text = manager.page("/reports/schedules").by_id("schedules").text
+        assert ("waits for the worker" in text) is is_late
+
+
 def test_an_auditor_reads_and_changes_nothing(desk: Desk, manager: Browser, report: int) -> None:
     manager.post("/reports/schedules", {**FORM, "report": str(report)})
     (kept,) = schedules(desk)
