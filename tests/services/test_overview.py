@@ -2,7 +2,8 @@
 
 import datetime as dt
 import random
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import pytest
 from sqlalchemy import text
@@ -105,6 +106,28 @@ def test_each_figure_is_a_plain_sum(session: Session, house: House, is_held: boo
             assert found.buckets[at] == house.plain(session, bucket, agent_id), (period.kind, bucket)
         ever = Span(dt.datetime(2000, 1, 1, tzinfo=dt.UTC), period.span.end)
         assert found.real_closings[-1] == house.plain(session, ever, agent_id).real
+
+
+def test_figures_hold_while_days_are_counted_anew(session: Session, house: House) -> None:
+    roll(session)
+    session.execute(text("UPDATE operators SET timezone = 'Asia/Kolkata' WHERE id = :id"),
+                    {"id": house.operator_id})  # fmt: skip
+    moved = replace(house, zone="Asia/Kolkata")
+    steps: tuple[Callable[[], object], ...] = (
+        lambda: None,
+        lambda: rollups.begin(session),
+        lambda: rollups.roll(session, balances=1),
+        lambda: rollups.roll(session),
+        lambda: rollups.passed(session, at=NOW),
+    )
+    for step, act in enumerate(steps):
+        act()
+        for period in (periods.named(Kind.WEEKLY, now=NOW, zone=moved.zone), *every_period(moved.zone)[-1:]):
+            found = overview.read(session, moved.scope(), period)
+            for at, bucket in enumerate(period.buckets):
+                assert found.buckets[at] == moved.plain(session, bucket), (step, period.kind, bucket)
+            ever = Span(dt.datetime(2000, 1, 1, tzinfo=dt.UTC), period.span.start)
+            assert found.opening_real == moved.plain(session, ever).real, (step, period.kind)
 
 
 def test_one_currency_alone_is_the_same_converted(session: Session, house: House) -> None:
