@@ -218,7 +218,7 @@ class LoyaltyWallet(Base):
         Index(
             "ix_loyalty_wallets_tier_ends",
             "operator_id",
-            text("coalesce(tier_valid_until, DATE '9999-12-31')"),
+            text("COALESCE(tier_valid_until, '9999-12-31'::date)"),
             "player_id",
         ),
         {"postgresql_with": {"fillfactor": "70"}},

@@ -45,13 +45,15 @@ def upgrade() -> None:
     op.create_index(
         "ix_loyalty_wallets_tier_ends",
         "loyalty_wallets",
-        ["operator_id", sa.text("coalesce(tier_valid_until, DATE '9999-12-31')"), "player_id"],
+        ["operator_id", sa.text("COALESCE(tier_valid_until, '9999-12-31'::date)"), "player_id"],
     )
     op.execute(f"GRANT SELECT, INSERT, DELETE ON {', '.join(TABLES)} TO purser_app")
     op.execute(f"GRANT SELECT ON {', '.join(TABLES)} TO purser_report")
 
 
 def count_what_is_there() -> None:
+    # Who moves points now is counted here or after it, not in between.
+    op.execute("LOCK TABLE loyalty_wallets, loyalty_entries IN SHARE MODE")
     op.execute("""
     INSERT INTO loyalty_days (operator_id, day, kind, entries, points, amount)
     SELECT operator_id, CAST(created_at AT TIME ZONE 'UTC' AS date), kind, count(*), sum(points),
