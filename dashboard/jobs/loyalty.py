@@ -69,16 +69,27 @@ def fold_sums() -> None:
     db.transact(loyalty_sums.fold)
 
 
+def mend_sums() -> int:
+    """Count what processes of an older release have written and not counted; how many sums were wrong."""
+    mended = db.transact(loyalty_sums.mend)
+    if mended:
+        _log.warning("%s sums of loyalty were not those of the entries", mended)
+    return mended
+
+
 def keep_days(stop: threading.Event) -> None:
     """Do all of it until `stop` is set. A database that is away is asked again.
 
     A loop of its own: after weeks without a worker it is at it for long, and held changes do not wait.
     """
-    noticed_at, pause = float("-inf"), 0.0
+    noticed_at, pause, is_mended = float("-inf"), 0.0, False
     with application().app_context():
         while not stop.wait(pause):
             pause = EVERY_SECONDS
             try:
+                if not is_mended:
+                    mend_sums()
+                    is_mended = True
                 fold_sums()
                 expire(clock.now(), should_stop=stop.is_set)
                 review(clock.now(), should_stop=stop.is_set)
