@@ -8,6 +8,7 @@ from typing import Any
 from wtforms import IntegerField, SelectField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length, NumberRange, StopValidation, ValidationError
 
+from dashboard.errors import Rejected
 from dashboard.forms.base import DeskForm
 from dashboard.forms.filters import choice
 from dashboard.models.report import Every, ReportFormat
@@ -71,6 +72,13 @@ class ScheduleForm(DeskForm):
         if _time(field.data) is None:
             raise ValidationError("Enter a time, such as 06:00.")
 
+    def validate_mail_to(self, field: Any) -> None:
+        """WTForms' hook: addresses, so that they are told beside what else is wrong."""
+        try:
+            report_schedules.read_recipients(field.data or "")
+        except Rejected as refused:
+            raise ValidationError(refused.message) from None
+
     @property
     def timing(self) -> Timing:
         """When it is to be made; for a form that is valid."""
@@ -82,7 +90,7 @@ class ScheduleForm(DeskForm):
 
     @property
     def recipients(self) -> list[str]:
-        """To whom it is mailed. Raises Rejected, on `mail_to`."""
+        """To whom it is mailed; for a form that is valid."""
         return report_schedules.read_recipients(self.mail_to.data or "")
 
     @property

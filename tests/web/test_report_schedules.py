@@ -87,6 +87,15 @@ def test_odd_input_is_told_at_its_field(
     assert schedules(desk) == []
 
 
+def test_all_that_is_odd_is_told_at_once(desk: Desk, manager: Browser, report: int) -> None:
+    odd = {"at": "25:00", "every": "month", "day": "32", "mail_to": "ana, ben@house.example"}
+    answer = manager.post("/reports/schedules", {**FORM, "report": str(report), **odd})
+    assert answer.status_code == 422
+    for said in ("Enter a time", "Enter a day from 1 to 31.", "“ana” is no e-mail address.", "ana, ben@"):
+        assert said in answer.text
+    assert schedules(desk) == []
+
+
 def test_a_report_of_somebody_else_is_not_offered(desk: Desk, manager: Browser, report: int) -> None:
     other = desk.sign_in(Role.MANAGER, name="Ben Holm")
     assert "There is no report to make" in other.page("/reports/schedules/new").text
