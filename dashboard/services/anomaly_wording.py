@@ -1,6 +1,7 @@
 """The features of anomaly detection by name, and the sentence in which each speaks to a person. Pure.
 
 Models are fitted on these names in this order; one that was fitted on others is refused when it is loaded.
+Where a sentence names no time it speaks of the 30 days before the entry: the page says so once.
 Most figures are binary logarithms of a multiple: twice as much and four times as much are as far apart as
 four and eight times.
 """
@@ -53,7 +54,7 @@ def _number(sentence: str) -> Says:
 
 def _part(positive: str, negative: str) -> Says:
     """Of 1 less the share of a player's entries that fall into the same part of the day or week."""
-    sentence = "is of the {}, as are {:.0f} % of the player's entries of 30 days"
+    sentence = "{}, as are {:.0f} % of the player's entries"
     return lambda figure: sentence.format(positive if figure > 0 else negative, 100 * (1 - abs(figure)))
 
 
@@ -61,17 +62,17 @@ def _gap(figure: float) -> str:
     hours = 2.0**figure - 1
     # A figure may have been kept in single precision.
     if hours >= NEVER_HOURS - 0.01:
-        return "the player has no other entry of the last 30 days"
+        return "the player's first entry in 30 days"
     return f"comes {_plain(hours)} hours after the player's last entry"
 
 
 def _gap_to_own(figure: float) -> str:
     times = _plain(2.0 ** abs(figure))
-    return f"comes {times} times {'later' if figure >= 0 else 'sooner'} than the player's entries usually do"
+    return f"comes {times} times {'later' if figure >= 0 else 'sooner'} than is usual for the player"
 
 
 def _new(figure: float) -> str:
-    return f"posted by somebody who has {'not ' if figure else ''}posted for the player in 30 days"
+    return f"posted by somebody {'new' if figure else 'known'} to the player"
 
 
 def _plain(number: float) -> str:
@@ -89,15 +90,15 @@ def _of_marks(whose: str) -> tuple[Feature, ...]:
 OF_HABITS = (
     Feature("amount_to_house", "amount", _multiple("amount is {} times what is usual at the house")),
     Feature("amount_to_own", "amount", _multiple("amount is {} times what is usual for the player")),
-    Feature("amount_to_largest", "amount", _multiple("amount is {} times the player's largest in 30 days")),
+    Feature("amount_to_largest", "amount", _multiple("amount is {} times the player's largest")),
     Feature("amount_in_week", "amount", _number("amount is {} spreads above the player's usual of 7 days")),
-    Feature("amount_in_month", "amount", _number("amount is {} spreads above the player's usual of 30 days")),
+    Feature("amount_in_month", "amount", _number("amount is {} spreads above the player's usual")),
     Feature("gap_hours", "gap", _gap),
     Feature("gap_to_own", "gap", _gap_to_own),
-    Feature("hour_rarity", "hour", _rarity("about {} of the player's entries of 30 days fall near its hour")),
-    Feature("night_unusual", "hour", _part("night", "day")),
-    Feature("weekend_unusual", "weekday", _part("weekend", "working days")),
-    Feature("kind_rarity", "kind", _rarity("about {} of the player's entries of 30 days are of its kind")),
+    Feature("hour_rarity", "hour", _rarity("about {} of the player's entries fall near its hour")),
+    Feature("night_unusual", "hour", _part("at night", "by day")),
+    Feature("weekend_unusual", "weekday", _part("at a weekend", "on a working day")),
+    Feature("kind_rarity", "kind", _rarity("about {} of the player's entries are of its kind")),
     Feature("count_1_day", "count", _count("{} entries within 1 day")),
     Feature("count_7_days", "count", _count("{} entries within 7 days")),
     Feature("count_30_days", "count", _count("{} entries within 30 days")),

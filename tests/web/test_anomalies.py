@@ -292,7 +292,7 @@ def test_the_worker_judges_each_hour_once(desk: Desk) -> None:
 def test_an_odd_hour_stands_beside_its_usual(agent: Browser, odd_hour: int) -> None:
     page = agent.page("/analytics/hours")
     text = page.by_id(f"hour-{odd_hour}").text
-    for part in ("Mon 2 Mar 2026, 12:00–13:00", "Deposits", "0.00 USD", "500.00 USD", "75.00"):
+    for part in ("Mon 2 Mar 2026, 12:00–13:00", "Deposits", "0.00 USD", "500.00 ± 75.00 USD"):
         assert part in text
     labels = [figure["aria-label"] for figure in page.all("svg", class_="week-line")]
     assert any("Deposits" in label and "far less than usual, 6.7 deviations" in label for label in labels)
