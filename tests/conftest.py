@@ -9,33 +9,25 @@ import os
 import shutil
 import tempfile
 import threading
-import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import hypothesis
-import psycopg
 import pytest
 from flask import Flask
-from jinja2 import FileSystemBytecodeCache
-from psycopg import sql
-from sqlalchemy import Connection, NullPool, create_engine
+from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.orm import Session
 from werkzeug.serving import make_server
 
-import dashboard
-from dashboard import db, embedded, keys, migrate, roles
+from dashboard import embedded, keys, migrate, roles
 from dashboard.cli import main
 from dashboard.config import settings
-from dashboard.db import Base
 from dashboard.services import passwords
+from tests.applications import application
+from tests.databases import OWNER_URL, TEMPLATE, clone, database_url, drop_database, empty, run_as_owner
 from tests.pages import PageClient
-
-OWNER_URL = "PURSER_TEST_OWNER_URL"  # how xdist's workers learn of the server that the controller started
-TEMPLATE = "purser_template"
 
 # Always the same examples, so that a failure is nobody's bad luck and comes back when it is looked at.
 hypothesis.settings.register_profile("purser", derandomize=True, database=None, deadline=None)
@@ -85,72 +77,6 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-def database_url(role: str, database: str) -> str:
-    """The URL of a role (short name) on a database of this run's server."""
-    passwords = keys.database_passwords(settings().home)
-    return roles.url_on(os.environ[OWNER_URL], role, passwords, database=database)
-
-
-def run_as_owner(statement: str, *names: str) -> None:
-    """Run a statement about databases; `{}` stands for a name."""
-    with psycopg.connect(os.environ[OWNER_URL], autocommit=True) as connection:
-        connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
-
-
-def drop_database(name: str) -> None:
-    """Drop a database, whoever is still connected."""
-    run_as_owner("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
-
-
-_PATIENT = ("statement_timeout", "idle_in_transaction_session_timeout")
-"""What ends a statement or a transaction of the desk after five seconds: longer than that, a busy machine
-lets a test stand still."""
-
-
-def clone(template: str = TEMPLATE) -> str:
-    """A fresh copy of a database to which nobody is connected: the migrated, empty one; returns its name."""
-    name = f"purser_test_{uuid.uuid4().hex[:12]}"
-    run_as_owner("CREATE DATABASE {} TEMPLATE {}", name, template)
-    for role in ("purser_app", "purser_partner"):
-        for setting in _PATIENT:
-            run_as_owner(f"ALTER ROLE {role} IN DATABASE {{}} SET {setting} = '60s'", name)
-    return name
-
-
-_LEFT_BEHIND = """
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
-"""
-_FILLED = (
-    "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND pg_relation_size(oid) > 0"
-)
-_COUNT_ANEW = """
-SELECT setval(format('%I.%I', schemaname, sequencename), start_value, false) FROM pg_sequences
-WHERE schemaname = 'public' AND last_value IS NOT NULL
-"""
-_QUEUE = (
-    "procrastinate_events",
-    "procrastinate_periodic_defers",
-    "procrastinate_jobs",
-    "procrastinate_workers",
-)
-
-
-def empty(name: str) -> None:
-    """Leave nothing in the tables of a migrated database: a tenth of the time of a new one."""
-    with psycopg.connect(database_url("owner", name), autocommit=True) as connection:
-        if connection.execute(_LEFT_BEHIND).fetchall():
-            # Whoever holds them is out of reach, and complains when it is collected: here it disturbs nobody.
-            # Within ast.parse, which Python 3.11 cannot be called from again, it would.
-            gc.collect()
-        filled = {row[0] for row in connection.execute(_FILLED)}
-        inward = [table.name for table in reversed(Base.metadata.sorted_tables)]
-        for table in (*_QUEUE, *inward):
-            if table in filled:
-                connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
-        connection.execute(_COUNT_ANEW)
-
-
 # The database
 
 
@@ -188,11 +114,18 @@ def shared_database() -> Iterator[str]:
     drop_database(name)
 
 
+@pytest.fixture(scope="session")
+def shared_engine(shared_database: str) -> Iterator[Engine]:
+    """The application role's engine there: what it once compiled serves the next test too."""
+    engine = create_engine(database_url("app", shared_database), pool_size=1, pool_pre_ping=True)
+    yield engine
+    engine.dispose()
+
+
 @pytest.fixture
-def connection(shared_database: str) -> Iterator[Connection]:
+def connection(shared_engine: Engine) -> Iterator[Connection]:
     """The application role's connection, in a transaction that is rolled back at the end."""
-    engine = create_engine(database_url("app", shared_database), poolclass=NullPool)
-    with engine.connect() as opened:
+    with shared_engine.connect() as opened:
         transaction = opened.begin()
         yield opened
         if transaction.is_active:
@@ -233,30 +166,6 @@ def command(
 
 
 @contextmanager
-def application(database: str) -> Iterator[Flask]:
-    """The application on that database."""
-    made = dashboard.create_app(
-        TESTING=True,
-        SQLALCHEMY_DATABASE_URI=database_url("app", database),
-        PARTNER_DATABASE_URI=database_url("partner", database),
-        DATABASE_OWNER_URL=database_url("owner", database),
-    )
-    made.test_client_class = PageClient
-    # Each application would compile every template anew: a third of the time of a web test.
-    made.jinja_env.bytecode_cache = FileSystemBytecodeCache(str(settings().home))
-    yield made
-    made.extensions["live"].close()
-    with made.app_context():
-        engines = made.extensions["sqlalchemy"].engines
-    # Answers that nobody waits for any more may still be on their way.
-    deadline = time.monotonic() + 5
-    while engines[None].pool.checkedout() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    for engine in (engines[None], engines[db.PARTNERS]):
-        engine.dispose()
-
-
-@contextmanager
 def serving(app: Flask) -> Iterator[str]:
     """The address of a server that runs in this process."""
     server = make_server("127.0.0.1", 0, app, threaded=True)
@@ -272,7 +181,7 @@ def serving(app: Flask) -> Iterator[str]:
 @pytest.fixture
 def app(app_database: str) -> Iterator[Flask]:
     """The application on a database that is its own for this test."""
-    with application(app_database) as made:
+    with application(app_database, stays_connected=True) as made:
         yield made
 
 
