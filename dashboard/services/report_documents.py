@@ -137,7 +137,7 @@ def _totals(totals: Sequence[Total], shown: Sequence[Field], *, is_wide: bool) -
         value = total.sums[of.name]
         if value is None:
             return _NOTHING
-        return money.show(value, total.currency) if of.kind == FieldKind.AMOUNT else f"{value:,}"
+        return money.show(value, total.currency) if of.kind == FieldKind.AMOUNT else _whole(value)
 
     rows = [
         [
@@ -160,12 +160,16 @@ def cell(of: Field, row: Mapping[str, Any], zone: str) -> str:
     if of.kind == FieldKind.AMOUNT:
         return money.show(value, row["currency"])
     written = {
-        FieldKind.NUMBER: lambda: f"{value:,}",
+        FieldKind.NUMBER: lambda: _whole(value),
         FieldKind.TIME: lambda: f"{clock.local(value, zone):%Y-%m-%d %H:%M:%S}",
         FieldKind.DAY: lambda: day_words(value),
         FieldKind.CHOICE: lambda: _choice_words(of, value),
     }
     return written.get(of.kind, lambda: str(value))()
+
+
+def _whole(number: int) -> str:
+    return f"{number:,}".replace("-", "−")
 
 
 def day_words(day: dt.date) -> str:

@@ -6,100 +6,23 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from dashboard.errors import NotFound, Rejected
-from dashboard.models import Alert, Refusal
 from dashboard.models.login import Role
 from dashboard.models.wallet import ChangeType
 from dashboard.queries import report_subjects, saved_reports
 from dashboard.queries import reports as queries
 from dashboard.queries.report_fields import Source
-from dashboard.queries.reports import Bounds, Row
-from dashboard.services import points, report_definitions, reports
+from dashboard.queries.reports import Row
+from dashboard.services import report_definitions, reports
 from dashboard.services.actors import Actor
-from dashboard.services.points_reckoning import Payment
 from dashboard.services.report_definitions import Choice, Definition, Filter, Operation, PeriodKind
 from tests import builders
 from tests.builders import NOW
 from tests.services.house import House, open_house
-
-DAY = dt.timedelta(days=1)
-ZONE = "Europe/Malta"
-OUT = NOW - 60 * DAY
-"""Before the usual period."""
-
-
-def fill(session: Session) -> House:
-    """A house with some of everything, within the last month and before it."""
-    house = open_house(session)
-    agent = builders.make_actor(session, operator_id=house.operator_id)
-    player = builders.make_player(session, operator_id=house.operator_id)
-    partner_id = builders.make_partner(session, operator_id=house.operator_id, now=OUT)
-    builders.refer(session, partner_id, player, now=OUT)
-    other = builders.make_player(session, operator_id=house.operator_id, name="=Ann()", agent_id=agent.id)
-    for at in (OUT, NOW - 3 * DAY, NOW - 2 * DAY, NOW):
-        change(session, player, 900_00, ChangeType.DEPOSIT, at)
-        change(session, player, -100_00, ChangeType.WAGER, at)
-        change(session, player, 40_00, ChangeType.SETTLEMENT, at)
-        change(session, player, -50_00, ChangeType.WITHDRAWAL, at)
-        builders.change(session, player, 7_00, ChangeType.ADJUSTMENT, actor=agent, now=at)
-        change(session, other, 1_000_00, ChangeType.DEPOSIT, at)
-        builders.change(session, other, 500, ChangeType.DEPOSIT, currency="USD", now=at)
-        change(session, other, -3_00, ChangeType.FEE, at)
-        builders.give_bonus(session, player, 10_00, now=at)
-        house.take(player, 12_00, at=at)
-        points.load(
-            session,
-            player_id=player,
-            payment=Payment(10_000),
-            notes="Paid",
-            idempotency_key=f"load-{at}",
-            actor=agent,
-            now=at,
-        )
-        session.execute(insert(Refusal).values(refusal(house, player, at)))
-    session.execute(insert(Alert).values(alert(house, player)))
-    return house
-
-
-def change(session: Session, player: int, amount: int, kind: ChangeType, at: dt.datetime) -> None:
-    """One change by the system."""
-    builders.change(session, player, amount, kind, now=at)
-
-
-def refusal(house: House, player: int, at: dt.datetime) -> dict[str, Any]:
-    """Somebody wanted too much."""
-    return {
-        "player_id": player,
-        "operator_id": house.operator_id,
-        "currency": "USD",
-        "change_type": "withdrawal",
-        "real_delta": -9_999_00,
-        "bonus_delta": 0,
-        "reason": "Wanted it all",
-        "performed_by": "system",
-        "idempotency_key": f"refused-{at}",
-        "errors": json.dumps([["minimum", "Too little is left."], ["daily", "Too much today."]]),
-        "refused_at": at,
-    }
-
-
-def alert(house: House, player: int) -> dict[str, Any]:
-    """Something that somebody should look at."""
-    return {
-        "player_id": player,
-        "operator_id": house.operator_id,
-        "currency": "USD",
-        "type": "significant_drop",
-        "severity": "warning",
-        "peak": 55,
-        "threshold": 50,
-        "hits": 3,
-        "raised_at": NOW - DAY,
-        "last_hit_at": NOW,
-    }
+from tests.services.report_house import DAY, change, fill, read, within
 
 
 @pytest.fixture
@@ -107,18 +30,6 @@ def house(session: Session) -> House:
     """One operator beside another that has had all of the same."""
     fill(session)
     return fill(session)
-
-
-def within(house: House, definition: Definition) -> Bounds:
-    """What it means at NOW."""
-    return queries.bounds(
-        definition, operator_id=house.operator_id, timezone=ZONE, currency=house.currency, now=NOW + DAY / 24
-    )
-
-
-def read(house: House, definition: Definition) -> list[Row]:
-    """All its rows."""
-    return list(queries.listing(definition, within(house, definition)).read(house.session))
 
 
 def sums(rows: list[Row], *names: str) -> dict[tuple[str, ...], tuple[int, ...]]:

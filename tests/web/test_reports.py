@@ -4,7 +4,10 @@ import csv
 import datetime as dt
 import io
 import json
+import re
+import zipfile
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from python_calamine import CalamineWorkbook
@@ -170,15 +173,32 @@ def test_an_xlsx_has_types(manager: Browser, mira: int) -> None:
     assert "Type: Deposit" in about["Filters"]
 
 
-def test_what_people_typed_is_no_formula_in_a_file(desk: Desk, manager: Browser) -> None:
-    player = desk.player(name="=HYPERLINK(0)", external_id="+1")
+def test_amounts_of_a_workbook_are_shown_as_their_currency_is(manager: Browser, mira: int) -> None:
+    answer = manager.post("/reports/balance-changes/exports?cols=player_id,day,currency,real", XLSX)
+    with zipfile.ZipFile(io.BytesIO(answer.data)) as archive:
+        styles, sheet = (archive.read(f"xl/{name}.xml").decode() for name in ("styles", "worksheets/sheet1"))
+    named = dict(re.findall(r'<numFmt numFmtId="(\d+)" formatCode="([^"]+)"', styles)) | {"4": "#,##0.00"}
+    used = re.findall(r'<xf numFmtId="(\d+)"', styles.split("<cellXfs", 1)[1])
+    formats: dict[str, set[str]] = {}
+    for row in re.findall(r'<row r="\d+".*?</row>', sheet)[1:]:
+        day, _player, currency, real = re.findall(r'<c r="[A-Z]+\d+"([^>]*)>(.*?)</c>', row)
+        for name, (attributes, _value) in (("day", day), (re.sub(r"<[^>]+>", "", currency[1]), real)):
+            (style,) = re.findall(r's="(\d+)"', attributes)
+            formats.setdefault(name, set()).add(named[used[int(style)]])
+    assert formats == {"USD": {"#,##0.00"}, "KWD": {"#,##0.000"}, "day": {"yyyy-mm-dd"}}
+    assert re.search(r'<pane ySplit="1" topLeftCell="A2"[^>]* state="frozen"', sheet)
+
+
+@pytest.mark.parametrize("typed", ["=HYPERLINK(0)", "=cmd|' /C calc'!A0", "@SUM(1)", "-2+3", "\uff1d1"])
+def test_what_people_typed_is_no_formula_in_a_file(desk: Desk, manager: Browser, typed: str) -> None:
+    player = desk.player(name=typed, external_id="+1")
     desk.write(lambda session: builders.change(session, player, 1_00, ChangeType.DEPOSIT, now=AT))
     (row,) = rows_of(manager.post("/reports/balance-changes/exports?is_type=deposit", CSV))
-    assert (row["Player"], row["External id"]) == ("'=HYPERLINK(0)", "'+1")
+    assert (row["Player"], row["External id"]) == (f"'{typed}", "'+1")
     book = manager.post("/reports/balance-changes/exports?is_type=deposit", XLSX)
     sheet = CalamineWorkbook.from_filelike(io.BytesIO(book.data)).get_sheet_by_name("balance-changes")
     head, found = sheet.to_python()
-    assert dict(zip(head, found, strict=True))["Player"] == "=HYPERLINK(0)"
+    assert dict(zip(head, found, strict=True))["Player"] == typed
     assert manager.post("/reports/balance-changes/documents", {}).data.startswith(b"%PDF-")
 
 
@@ -285,11 +305,20 @@ def test_a_name_in_use_is_refused_at_its_field(desk: Desk, manager: Browser) -> 
     assert len(kept(desk)) == 1
 
 
-@pytest.mark.parametrize("query", ["", "?period=yearly&group=none&group=day", "?is_type=deposit"])
-def test_few_statements_for_a_page(desk: Desk, manager: Browser, mira: int, query: str) -> None:
-    manager.get("/reports/balance-changes")
-    counted = desk.count_queries(lambda: manager.get(f"/reports/balance-changes{query}"))
-    assert counted <= 12, desk.queries
+def test_few_statements_for_a_page(desk: Desk, manager: Browser, mira: int) -> None:
+    keep(manager)
+    (row,) = kept(desk)
+    queries = ("?period=yearly&group=none&group=day", "?is_type=deposit", f"?saved={row.id}")
+    for address in (
+        "/reports",
+        f"/reports/saved/{row.id}",
+        f"/reports/balance-changes/saved/{row.id}/edit",
+        *(f"/reports/balance-changes{query}" for query in queries),
+        *(f"/reports/{name}" for name in report_subjects.SOURCES),
+    ):
+        manager.page(address)
+        counted = desk.count_queries(partial(manager.get, address))
+        assert counted <= 12, (address, desk.queries)
 
 
 # One player
