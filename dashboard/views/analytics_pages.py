@@ -14,6 +14,9 @@ from dashboard.services.exports import Column, Sheet
 from dashboard.services.periods import Period, Unit
 from dashboard.views import access, analytics_charts
 
+MANIFOLD = 1_000
+"""In percent: of what grew by more, people read the multiple."""
+
 
 class Tile(NamedTuple):
     """One figure of the period, what it was in the one before, and how it went."""
@@ -70,7 +73,9 @@ def currencies(session: Session) -> list[str]:
 
 
 def percent_change(percent: float | None) -> str:
-    """`+3.1 %`, `−0.4 %`; a dash of none."""
+    """`+3.1 %`, `−0.4 %`, and `12 ×` of what has grown more than tenfold; a dash of none."""
+    if percent is not None and percent >= MANIFOLD:
+        return f"{1 + percent / 100:,.0f} ×"
     return "–" if percent is None else f"{percent:+,.1f} %".replace("-", "\u2212")
 
 

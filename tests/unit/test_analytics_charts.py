@@ -63,6 +63,8 @@ def test_no_length_and_no_change_are_a_dash() -> None:
     assert analytics_pages.duration(None) == "–"
     assert analytics_pages.percent_change(None) == "–"
     assert analytics_pages.percent_change(-3.14) == "\u22123.1 %"
+    assert analytics_pages.percent_change(999.94) == "+999.9 %"
+    assert analytics_pages.percent_change(1_000.0) == "11 ×"
 
 
 @pytest.mark.parametrize(
