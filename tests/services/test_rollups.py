@@ -36,16 +36,17 @@ def test_each_entry_is_counted_once_into_its_local_day(session: Session, player_
     change(session, player_id, -80_00, now=NOW + dt.timedelta(days=1))
     assert rollups.roll(session) == 1
     assert rollups.roll(session) == 0
-    change(session, player_id, 50_00, now=NOW + dt.timedelta(days=1, minutes=1))
-    assert rollups.roll(session) == 1
+    for amount_minor in (50_00, 20_00):
+        change(session, player_id, amount_minor, now=NOW + dt.timedelta(days=1, minutes=1))
+        assert rollups.roll(session) == 1
     first, second = dt.date(2026, 3, 2), dt.date(2026, 3, 3)
     assert [tuple(row) for row in session.execute(BY_DAY)] == [
         (first, "adjustment", 1, 100_00, 100_00),
-        (second, "adjustment", 3, -60_00, 50_00),
+        (second, "adjustment", 4, -40_00, 70_00),
     ]
     assert [tuple(row) for row in session.execute(BALANCES)] == [
         (first, 0, 0, 100_00, 100_00, 1),
-        (second, 100_00, -10_00, 100_00, 40_00, 3),
+        (second, 100_00, -10_00, 100_00, 60_00, 4),
     ]
 
 
