@@ -10,7 +10,6 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from dashboard import clock, database, db
 from dashboard.errors import PurserError
-from dashboard.jobs import rollups
 from dashboard.services import demo
 
 
@@ -31,7 +30,6 @@ def command(seed: int, players_count: int, days_count: int) -> None:
                 days_count=days_count,
                 progress=progress,
             )
-            rollups.roll(clock.now())
         except KeyboardInterrupt:
             # One transaction for all of it would leave nothing, but a table full of dead balances too.
             raise PurserError(
