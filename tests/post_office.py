@@ -16,6 +16,8 @@ class PostOffice:
     url: str = ""
     refused: dict[str, str] = field(default_factory=dict)
     """Recipients whom it does not take, and what it says of them."""
+    sender_answer: str = "250 yes"
+    """What it says to whoever a letter is from."""
     content_answer: str = "250 taken"
     """What it says to a letter's content."""
     heard: list[str] = field(default_factory=list)
@@ -54,6 +56,8 @@ def _serve(office: PostOffice, clerk: socketserver.StreamRequestHandler) -> None
         office.heard.append(line.decode().strip())
         word, _, rest = office.heard[-1].partition(" ")
         match word.upper():
+            case "MAIL":
+                say(office.sender_answer)
             case "RCPT":
                 address = rest.partition("<")[2].partition(">")[0]
                 if address in office.refused:

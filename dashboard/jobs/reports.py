@@ -323,5 +323,10 @@ def _send(one: Waiting, url: str, now: dt.datetime) -> bool:
     except mail.NotMailed as refused:
         db.transact(partial(report_mail.hindered, one=one, refused=refused, tries=tries, now=now))
         raise
+    except ValueError:  # a letter that cannot be written hinders no other
+        _log.exception("mailing report run %s", one.run_id)
+        ours = mail.NotMailed(_OUR_FAULT, is_final=True)
+        db.transact(partial(report_mail.hindered, one=one, refused=ours, tries=tries, now=now))
+        return False
     db.transact(partial(report_mail.mailed, one=letter, now=now))
     return True

@@ -15,6 +15,7 @@ TIMEOUT_SECONDS = 20.0
 _PORTS = {"smtp": 25, "smtps": 465}
 _FINAL = 500
 """Answers from here on stay as they are (RFC 5321, 4.2.1); those below may be another one later."""
+_TOO_LARGE = 552
 
 
 class NotMailed(PurserError):
@@ -72,6 +73,12 @@ def send(
     except smtplib.SMTPRecipientsRefused as error:
         code = min(code for code, _said in error.recipients.values())
         raise NotMailed(f"The mail server refuses the address ({code}).", is_final=code >= _FINAL) from None
+    except smtplib.SMTPNotSupportedError:
+        raise NotMailed("The mail server takes no address with such letters.", is_final=True) from None
+    except smtplib.SMTPSenderRefused as error:
+        # Whoever it is from is set for all of them; but a server may say here what it holds of the size.
+        is_size = error.smtp_code == _TOO_LARGE
+        raise NotMailed(_said(error), is_final=is_size, is_general=not is_size) from None
     except smtplib.SMTPResponseException as error:
         raise NotMailed(_said(error), is_final=error.smtp_code >= _FINAL) from None
     except (OSError, smtplib.SMTPException) as error:
