@@ -107,6 +107,10 @@ class FilterForm(DeskForm):
 class DayField(DateField):
     """A day of the operator's calendar."""
 
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """A form sends the field also where nothing was typed: that is no day, and nothing wrong."""
+        super().process_formdata([value for value in valuelist if value.strip()])
+
     def pre_validate(self, form: Any) -> None:
         """A day that a calendar of instants can hold."""
         if self.data and not 1970 <= self.data.year <= 9000:

@@ -111,6 +111,13 @@ def test_filters_grouping_columns_and_period_stand_in_the_url(manager: Browser, 
     assert boxes == ["day"]
 
 
+@pytest.mark.parametrize("address", ["/reports/balance-changes", "/players/{mira}/balance-report"])
+def test_days_that_nobody_typed_are_not_wrong(manager: Browser, mira: int, address: str) -> None:
+    page = manager.page(f"{address.format(mira=mira)}?period=weekly&since=&until=")
+    assert "Not a valid" not in page.text
+    assert "what is wrong" not in page.text
+
+
 def test_htmx_gets_the_preview_and_the_address_follows(manager: Browser, mira: int) -> None:
     answer = manager.get("/reports/balance-changes?group=none&group=type&is_currency=USD", htmx=True)
     assert answer.text.lstrip().startswith('<section class="card is-flush" id="report-preview"')
