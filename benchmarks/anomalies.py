@@ -29,8 +29,9 @@ from dashboard.services.anomalies import FIT_DAYS
 from dashboard.services.anomaly_features import LOOKBACK_DAYS, MARKING_DELAY_DAYS
 
 SIZES = (10_000, 100_000)
-FIT_RATIO_MOST, SCORE_RATIO_MOST = 40.0, 40.0
-"""At the largest size: with few entries the trees, as many for any operator, are most of it."""
+FIT_RATIO_MOST, SCORE_RATIO_MOST = 200.0, 50.0
+"""Of computing, where rows that are only read cost next to nothing: 27 figures each, and 200 trees. At the
+largest size: with few entries the trees, as many for any operator, are most of it."""
 MINUTE_SECONDS = 60.0
 """What is posted is scored within it, and so is what everybody posts at once."""
 _AT_A_TIME = 2_000
