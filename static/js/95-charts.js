@@ -32,7 +32,7 @@
     Object.assign(figure.layout, { font, paper_bgcolor: "transparent", plot_bgcolor: "transparent", autosize: true });
     // Where a finger is all there is, dragging scrolls the page.
     if (matchMedia("(pointer: coarse)").matches) figure.layout.dragmode = false;
-    figure.layout.xaxis = { ...figure.layout.xaxis, ...axis, showgrid: false };
+    figure.layout.xaxis = { ...figure.layout.xaxis, ...axis, showgrid: false, automargin: true };
     figure.layout.yaxis = { ...figure.layout.yaxis, ...axis };
     figure.layout.hoverlabel = { bgcolor: colours.panel, bordercolor: colours.grid, font };
     return figure;
