@@ -51,13 +51,13 @@ def _strong(secret: SecretStr) -> SecretStr:
 
 
 def _mail_server(url: SecretStr) -> SecretStr:
-    parts = urlsplit(url.get_secret_value())
-    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
-        raise ValueError("must begin with smtp:// or smtps:// and name a server")
     try:
-        parts.port  # noqa: B018 - read for what it raises, whose words have what stands there
-    except ValueError:
-        raise ValueError("must name a port from 0 to 65535, or none") from None
+        parts = urlsplit(url.get_secret_value())
+        is_one = parts.scheme in {"smtp", "smtps"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # whose words have what stands there
+        is_one = False
+    if not is_one:
+        raise ValueError("must begin with smtp:// or smtps:// and name a server, and a port if any")
     return url
 
 

@@ -55,6 +55,27 @@ def test_a_short_or_sample_secret_is_refused_without_showing_it(monkeypatch, nam
     assert refused.value.message == f"{name} {complaint}."
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://ana:very-secret@mail.house.example",
+        "smtp://",
+        "smtp://ana:very-secret@mail.house.example:very-secret",
+        "smtp://ana:very-secret@mail.house.example:70000",
+        "smtp://ana:very-secret\u2100@mail.house.example",
+        "smtp://[very-secret",
+    ],
+)
+def test_what_is_no_mail_server_is_refused_without_showing_it(monkeypatch, url):
+    monkeypatch.setenv("PURSER_SMTP_URL", url)
+    with pytest.raises(ConfigurationError) as refused:
+        config.read()
+    assert refused.value.message.startswith("PURSER_SMTP_URL must begin with smtp:// or smtps://")
+    assert "very-secret" not in refused.value.message
+    monkeypatch.setenv("PURSER_SMTP_URL", "smtps://ana:pass%40word@mail.house.example:465")
+    assert "word" not in repr(config.read())
+
+
 def test_a_wrong_number_is_named(monkeypatch):
     monkeypatch.setenv("PORT", "eighty")
     with pytest.raises(ConfigurationError, match=r"^PORT Input should be a valid integer"):
