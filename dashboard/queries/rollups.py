@@ -59,11 +59,14 @@ class BucketSum:
 
 @dataclass(frozen=True, slots=True)
 class CurrencySum:
-    """What the entries of one kind come to in one currency on one day, or in one hour. Minor units."""
+    """What the entries of one kind come to in one currency on one day, or in a quarter of an hour.
+
+    Minor units. An hour of any zone begins with a quarter.
+    """
 
     currency: str
     at: dt.datetime
-    """The hour's beginning; for a day its midnight, by the operator's wall, without a zone."""
+    """The quarter's beginning; for a day its midnight, by the operator's wall, without a zone."""
     change_type: str
     contra_account: str
     entries: int
@@ -94,8 +97,15 @@ def sums(
         "live_starts": [bucket.start for bucket in buckets],
         "live_ends": [bucket.end for bucket in buckets],
     }
-    has_level = by == Part.LEVEL or scope.level is not None
-    statement = _summing(by_hour=by_hour, is_whole=_is_whole(scope), has_level=has_level, by=by)
+    is_divided = by is not None or not _is_whole(scope)
+    statement = _summing(
+        by_hour=by_hour,
+        is_divided=is_divided,
+        is_held=not by_hour or (not is_divided and _is_of_hours(buckets)),
+        is_whole=_is_whole(scope),
+        has_level=by == Part.LEVEL or scope.level is not None,
+        by=by,
+    )
     return [BucketSum(*row) for row in session.execute(statement, parameters)]
 
 
@@ -110,7 +120,7 @@ def opening(session: Session, scope: Scope, at: dt.datetime) -> Opening:
 
 
 def sums_by_currency(session: Session, scope: Scope, span: Span, unit: Unit) -> list[CurrencySum]:
-    """As `sums`, of all currencies, by day, or by hour for hours; the scope's own currency says nothing."""
+    """As `sums`, of all currencies, by day, or by quarter for hours; that of the scope says nothing."""
     by_hour = unit == Unit.HOUR
     parameters = _named(session, scope, span.start, span.end)
     parameters |= {"first": _day(span.start, scope), "last": _day(span.end, scope), "zone": scope.timezone}
@@ -171,12 +181,13 @@ _OF_SCOPE = """
 
 
 @lru_cache
-def _summing(*, by_hour: bool, is_whole: bool, has_level: bool, by: Part | None) -> TextClause:
-    is_divided = by is not None or not is_whole
-    # There is no rollup of an agent's hours: at most some days of entries.
-    live = _entries(has_level=has_level, younger=not (by_hour and is_divided))
+def _summing(
+    *, by_hour: bool, is_divided: bool, is_held: bool, is_whole: bool, has_level: bool, by: Part | None
+) -> TextClause:
+    # There is no rollup of an agent's hours, nor of hours that begin at half past: some days of entries.
+    live = _entries(has_level=has_level, younger=is_held)
     part = f"CAST({{0}}.{by} AS text)" if by else "''"
-    if by_hour and is_divided:
+    if not is_held:
         held = (
             "SELECT NULL::int, NULL::text, NULL::text, 0::bigint, 0::bigint, 0::bigint, 0::bigint, NULL::text"
             " WHERE false"
@@ -233,7 +244,7 @@ def _opening(*, is_whole: bool, has_level: bool, by_currency: bool = False) -> T
 @lru_cache
 def _by_currency(*, by_hour: bool, has_level: bool) -> TextClause:
     live = _entries(has_level=has_level, younger=not by_hour, by_currency=True)
-    place = "date_trunc('hour', l.created_at, 'UTC')"
+    place = "date_bin('15 minutes', l.created_at, timestamptz 'epoch')"
     held = ""
     if not by_hour:
         place = "date_trunc('day', l.created_at AT TIME ZONE :zone)"
@@ -284,6 +295,11 @@ def _named(session: Session, scope: Scope, start: dt.datetime, end: dt.datetime)
         "horizon": start if passed is None else max(start, passed - rollups.IN_FLIGHT),
         "is_held": passed is not None,
     }
+
+
+def _is_of_hours(buckets: Sequence[Span]) -> bool:
+    """Whether they begin and end on whole hours of UTC; those of a zone half an hour beside it do not."""
+    return not any(at.timestamp() % 3600 for bucket in buckets for at in bucket)
 
 
 def _is_whole(scope: Scope) -> bool:

@@ -18,7 +18,7 @@ from dashboard.services.figures import Figures
 from dashboard.services.periods import Kind, Period
 from tests.builders import NOW, change, make_login, make_operator, make_player
 
-ZONES = ("Europe/Malta", "America/New_York")
+ZONES = ("Europe/Malta", "America/St_Johns")
 CUSTOM = (
     (dt.date(2026, 2, 27), dt.date(2026, 3, 2)),
     (dt.date(2026, 1, 10), dt.date(2026, 2, 20)),
