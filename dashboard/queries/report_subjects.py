@@ -322,6 +322,7 @@ GROUP BY m.month HAVING sum(m.loaded) <> 0
     ("expires",),
 )
 
+# All entries, whenever they are dated: what is rolled up, and those beyond their balance's mark.
 TRIAL_BALANCE = Source(
     Subject(
         "trial-balance",
@@ -342,8 +343,16 @@ UNION ALL
 SELECT 'players', 'bonus', b.currency, sum(b.bonus)::bigint
 FROM balances b WHERE b.operator_id = :operator GROUP BY b.currency
 UNION ALL
-SELECT 'house', e.contra_account, e.currency, -sum(e.real_delta + e.bonus_delta)::bigint
-FROM wallet_entries e WHERE e.operator_id = :operator GROUP BY e.contra_account, e.currency
+SELECT 'house', m.account, m.currency, -sum(m.moved)::bigint FROM (
+  SELECT contra_account AS account, currency, real + bonus AS moved FROM daily_totals
+  WHERE operator_id = :operator
+  UNION ALL
+  SELECT e.contra_account, e.currency, e.real_delta + e.bonus_delta
+  FROM balances b
+  LEFT JOIN rollup_marks k USING (player_id, currency) JOIN wallet_entries e USING (player_id, currency)
+  WHERE b.operator_id = :operator AND b.version > coalesce(k.sequence, 0)
+    AND e.sequence > coalesce(k.sequence, 0)
+) AS m GROUP BY m.account, m.currency
 """,
     ("currency", "side", "account"),
 )

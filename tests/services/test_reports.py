@@ -16,7 +16,7 @@ from dashboard.queries import report_subjects, saved_reports
 from dashboard.queries import reports as queries
 from dashboard.queries.report_fields import Source
 from dashboard.queries.reports import Row
-from dashboard.services import report_definitions, reports
+from dashboard.services import report_definitions, reports, rollups
 from dashboard.services.actors import Actor
 from dashboard.services.report_definitions import Choice, Definition, Filter, Operation, PeriodKind
 from tests import builders
@@ -123,6 +123,23 @@ def test_the_trial_balance_is_nothing_in_every_currency(house: House) -> None:
     held = sum(row["amount"] for row in rows if row["side"] == "players" and row["account"] == "real")
     plain = text("SELECT sum(real) FROM balances WHERE operator_id = :o")
     assert held == house.session.scalar(plain, {"o": house.operator_id})
+
+
+@pytest.mark.parametrize("rolled", [0, 1, 2, 1_000])
+def test_the_trial_balance_is_that_of_all_entries(house: House, rolled: int) -> None:
+    rollups.begin(house.session)
+    if rolled:
+        assert rollups.roll(house.session, balances=rolled, entries=rolled)
+    plain = text(
+        "SELECT currency, contra_account, -sum(real_delta + bonus_delta) FROM wallet_entries"
+        " WHERE operator_id = :o GROUP BY 1, 2 ORDER BY 1, 2"
+    )
+    found = [
+        (row["currency"], row["account"], row["amount"])
+        for row in read(house, Definition("trial-balance"))
+        if row["side"] == "house"
+    ]
+    assert found == [tuple(row) for row in house.session.execute(plain, {"o": house.operator_id})]
 
 
 def test_loyalty_is_what_batches_hold_by_the_month_of_their_end(house: House) -> None:
