@@ -224,6 +224,8 @@ def test_reasons_speak_of_different_things(forest: Model) -> None:
     about = [anomaly_model.BY_NAME[reason.name].about for reason in every]
     assert len(about) == len(set(about)) >= 3
     assert [reason.share for reason in every] == sorted((reason.share for reason in every), reverse=True)
+    # What made the score lower is no reason for it.
+    assert all(reason.share > 0 for reason in every)
 
 
 def test_contributions_add_up_to_the_score(forest: Model, marked: Model) -> None:
