@@ -16,7 +16,7 @@ from dashboard.services.periods import Period, Unit
 from dashboard.services.trends import Trend
 from dashboard.views import charts
 
-_TICKS = {Unit.HOUR: "%H:%M", Unit.DAY: "%-d %b", Unit.WEEK: "%-d %b", Unit.MONTH: "%b %Y"}
+_TICKS = {Unit.HOUR: "%H:%M\n%-d %b", Unit.DAY: "%-d %b", Unit.WEEK: "%-d %b", Unit.MONTH: "%b %Y"}
 _HOVER = {
     Unit.HOUR: "%a %-d %b, %H:%M",
     Unit.DAY: "%a %-d %b %Y",
