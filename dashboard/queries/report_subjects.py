@@ -71,8 +71,7 @@ WHERE e.operator_id = :operator AND e.created_at >= :start AND e.created_at < :e
     ("at", "player_id", "currency", "sequence"),
 )
 
-# Opening and closing are reckoned back from what the balance is now, by the entries' times: so they hold
-# whatever was dated into the past.
+# Opening and closing are reckoned back from what the balance is now: whatever was dated into the past.
 PLAYER_DAYS = Source(
     Subject(
         "player-days",
