@@ -68,7 +68,7 @@ def house(session: Session, request: pytest.FixtureRequest) -> House:
         ChangeType.FEE,
     )
     moments = sorted(NOW - dt.timedelta(minutes=dice.randrange(60 * 24 * 500)) for _ in range(50))
-    moments += [NOW - dt.timedelta(minutes=minutes) for minutes in (2_800, 700, 90, 45, 0)]
+    moments += [NOW - dt.timedelta(minutes=minutes) for minutes in (2_800, 2_785, 2_770, 2_755, 90, 45, 0)]
     for player_id in (*players, other):
         change(session, player_id, 9_000_00, ChangeType.DEPOSIT, now=moments[0])
     for at in moments:
