@@ -6,12 +6,13 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import psycopg
 from psycopg.rows import dict_row
-from sqlalchemy import NullPool, create_engine
+from sqlalchemy import Engine, NullPool, create_engine
 from sqlalchemy.orm import Session
 
 from dashboard.models.wallet import ChangeType
@@ -69,11 +70,7 @@ class Ledger:
 
     @contextmanager
     def _session(self) -> Iterator[Session]:
-        engine = create_engine(
-            database_url("app", self.database).replace("postgresql://", "postgresql+psycopg://"),
-            poolclass=NullPool,
-        )
-        with Session(engine, expire_on_commit=False) as session:
+        with Session(_engine(self.database), expire_on_commit=False) as session:
             yield session
 
     @contextmanager
@@ -132,6 +129,13 @@ class Ledger:
                 " WHERE player_id = %s AND currency = 'USD'",
                 [real, head, deposited + undone, largest, self.players[0]],
             )
+
+
+@lru_cache(maxsize=4)
+def _engine(database: str) -> Engine:
+    """A ledger's engine, the same each time: what a proof sends is compiled once."""
+    url = database_url("app", database).replace("postgresql://", "postgresql+psycopg://")
+    return create_engine(url, poolclass=NullPool)
 
 
 def build(database: str, folder: Path) -> Ledger:
