@@ -183,6 +183,15 @@ def test_pages_of_expiries_hold_each_once(
     assert "<table" not in agent.get("/loyalty/expiries?within=30&after=2026-03-07.1", htmx=True).text
 
 
+def test_who_has_several_batches_is_one_member(desk: Desk, agent: Browser, office: Office) -> None:
+    twice = desk.player(name="Twice Tina")
+    for days_ago in (350, 352):
+        desk.write(lambda session: load(session, twice, 70, days_ago=days_ago))  # noqa: B023
+    page = agent.page("/loyalty/members?within=30")
+    assert names(page, "member-table") == ["Twice Tina", "Plain Jane"]
+    assert "2 members" in page.text
+
+
 def test_points_that_lapsed_are_no_next_expiry(desk: Desk, agent: Browser, office: Office) -> None:
     late = desk.player(name="Late Larry")
     desk.write(lambda session: load(session, late, 70, days_ago=366))
