@@ -98,6 +98,18 @@ def test_a_fifth_card_pays_by_the_rules_of_the_third_stage(session: Session) -> 
         )
     table.settle()
     assert table.states(player) == [("won", 20_00), ("won", 40_00)]
+    settlement.correct(
+        table.transact,
+        round_id=table.round_id,
+        joker=ACE,
+        cards=[ANOTHER_ACE],
+        reason="The first card was the ace",
+        actor=SYSTEM,
+        now=NOW,
+    )
+    # The second stage was never reached: no theory of its bets remains in the month.
+    assert table.states(player) == [("push", 10_00), ("void", 20_00)]
+    assert 9_00 < month_of(table)[5] < 10_00
 
 
 def test_a_push_gives_the_stake_back(session: Session) -> None:
