@@ -129,7 +129,7 @@ def test_the_trial_balance_is_nothing_in_every_currency(house: House) -> None:
 def test_the_trial_balance_is_that_of_all_entries(house: House, rolled: int) -> None:
     rollups.begin(house.session)
     if rolled:
-        assert rollups.roll(house.session, balances=rolled, entries=rolled)
+        assert rollups.roll(house.session, each=rolled)
     plain = text(
         "SELECT currency, contra_account, -sum(real_delta + bonus_delta) FROM wallet_entries"
         " WHERE operator_id = :o GROUP BY 1, 2 ORDER BY 1, 2"
