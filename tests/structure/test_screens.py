@@ -14,6 +14,7 @@ EXCEPTIONS = {
     "auth.show_session": "says yes or no to the browser, never a page",
     "alerts.show_count": "a part; as a page it leads to alerts",
     "analytics.show_csv": "a file",
+    "analytics.show_more_csv": "a file",
     "analytics_agents.show_csv": "a file",
     "analytics_games.show_csv": "a file",
     "analytics_liability.show_csv": "a file",
