@@ -86,7 +86,7 @@ class PlayerFigures:
     courses: tuple[BucketCourse, ...]
     """Of each bucket."""
     below_warning: float
-    """For which part of the time the balance was below that threshold; so the next."""
+    """For which part of the time since its first entry the balance was below that threshold; so the next."""
     below_critical: float
     signs: Signs
     is_by_day: bool
@@ -137,7 +137,8 @@ def read(session: Session, scope: Scope, period: Period, *, now: dt.datetime) ->
     """The figures of one balance. Four statements, whatever the period."""
     whole = Span(period.before.start, period.span.end)
     sums = _sums(session, scope, (period.before, *period.buckets))
-    opening = _opening(session, scope, whole.start)
+    known = _opening(session, scope, whole.start)
+    opening = known or Stand(whole.start, 0, 0, 0, 0)
     is_by_day = sum(row.entries for row in sums) > EXACT_MOST
     stands = _days(session, scope, whole) if is_by_day else _entries(session, scope, whole)
     signs = _signs(session, scope, period.span)
@@ -149,9 +150,13 @@ def read(session: Session, scope: Scope, period: Period, *, now: dt.datetime) ->
     # What is to come has not stood anywhere yet.
     past = Span(period.span.start, max(period.span.start, min(period.span.end, now)))
     points = [Point(stand.at, stand.real) for stand in within]
+    # Before its first entry a balance was not low: it was not there.
+    is_there_before = known or earlier
+    first = past.start if is_there_before else min(within[0].at if within else past.end, past.end)
 
     def below(threshold: int | None) -> float:
-        return 0.0 if threshold is None else trends.share_below(began.real, points, past, threshold)
+        held = Span(first, past.end)
+        return 0.0 if threshold is None else trends.share_below(began.real, points, held, threshold)
 
     return PlayerFigures(
         period=period,
@@ -211,10 +216,9 @@ def _sums(session: Session, scope: Scope, buckets: Sequence[Span]) -> list[Bucke
     return [BucketSum(*row) for row in rows]
 
 
-def _opening(session: Session, scope: Scope, at: dt.datetime) -> Stand:
+def _opening(session: Session, scope: Scope, at: dt.datetime) -> Stand | None:
     row = session.execute(_LAST, _named(scope, Span(at, at))).one_or_none()
-    real, bonus = (row.real_after, row.bonus_after) if row else (0, 0)
-    return Stand(at, real, bonus, real, real)
+    return Stand(at, row.real_after, row.bonus_after, row.real_after, row.real_after) if row else None
 
 
 def _entries(session: Session, scope: Scope, span: Span) -> list[Stand]:

@@ -102,6 +102,16 @@ def test_thresholds_and_alerts_are_parts_of_the_risk(
     assert parts["alerts"] == min(15, 5 * (found.signs.open_alerts + found.signs.critical_alerts))
 
 
+@pytest.mark.parametrize(("threshold", "share"), [(5_000, 0), (20_000, 1)])
+def test_no_threshold_counts_before_the_first_entry(
+    session: Session, operator_id: int, threshold: int, share: float
+) -> None:
+    young = make_player(session, operator_id=operator_id)
+    change(session, young, 100_00, ChangeType.DEPOSIT, now=midnight(dt.date(2026, 3, 6)))
+    session.execute(text("UPDATE vip_rules SET warning_threshold = :t"), {"t": threshold})
+    assert read(session, operator_id, young).below_warning == pytest.approx(share)
+
+
 def test_a_player_without_a_history_has_figures(session: Session, operator_id: int) -> None:
     found = read(session, operator_id, make_player(session, operator_id=operator_id))
     assert (found.course.opening, found.course.closing, found.course.mean) == (0, 0, 0)
