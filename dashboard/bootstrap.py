@@ -30,13 +30,15 @@ NODE_MIN = 20
 # A lock holds all that the ones before it hold.
 SUPERSETS = {"run": ("run", "test", "dev"), "test": ("test", "dev"), "dev": ("dev",), "node": ("node",)}
 LOCK_OF_COMMAND = {"test": "test", "check": "dev", "shots": "test"}
+# Each worker takes neighbours, which share what their module has made; at the end it takes some of the other.
+PYTEST = ("pytest", "-n", "2", "--dist", "worksteal")
 CHECKS = (
     ("format", ["ruff", "format", "--check", "."]),
     ("lint", ["ruff", "check", "."]),
     ("types", ["mypy"]),
     ("templates", ["djlint", "--lint", "--quiet", "templates"]),
     ("migration drift", ["dashboard.cli", "db", "check", "--scratch"]),
-    ("tests", ["pytest", "-n", "2"]),
+    ("tests", [*PYTEST]),
 )
 
 
@@ -60,7 +62,7 @@ def main() -> NoReturn:
         sys.exit(check())
     if command == "test":
         os.chdir(ROOT)
-        become("pytest", "-n", "2", *arguments[1:])
+        become(*PYTEST, *arguments[1:])
     become("dashboard.cli", *arguments)
 
 

@@ -170,6 +170,8 @@ REQUEST_THREADS = 20
 CONNECTIONS = REQUEST_THREADS + 5
 """To the database, of one process. The five are for open pages, which ask now and then whether their
 session still stands."""
+TEMPLATES_MOST = 1_000
+"""Compiled ones that are kept: more than there are, so that none is compiled twice."""
 PARTNER_CONNECTIONS = 10
 """As the partners' database role, of one process."""
 
@@ -180,7 +182,12 @@ def create_app(**overrides: Any) -> Flask:
     Raises RuntimeError when a route names no permission.
     """
     app = Flask("dashboard", root_path=str(ROOT), template_folder="templates", static_folder=None)
-    app.jinja_options = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
+    app.jinja_options = {
+        "undefined": StrictUndefined,
+        "trim_blocks": True,
+        "lstrip_blocks": True,
+        "cache_size": TEMPLATES_MOST,
+    }
     app.config.update(_configuration(overrides), **overrides)
     alchemy.init_app(app)
     access.init_app(app)

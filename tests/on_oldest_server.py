@@ -19,6 +19,7 @@ import psycopg
 from psycopg import sql
 
 from dashboard import roles, service_account
+from dashboard.bootstrap import PYTEST
 from dashboard.config import ROOT
 
 PROGRAMS = Path(f"/usr/lib/postgresql/{roles.SERVER_VERSION_MIN}/bin")
@@ -50,7 +51,7 @@ def main(arguments: list[str]) -> int:
     with server() as url:
         named = any(not argument.startswith("-") for argument in arguments)
         chosen = () if named else (*FOLDERS, *(f"--ignore={path}" for path in ELSEWHERE))
-        command = [sys.executable, "-m", "pytest", "-n", "2", *arguments, *chosen]
+        command = [sys.executable, "-m", *PYTEST, *arguments, *chosen]
         environment = {**os.environ, "PURSER_TEST_DATABASE_URL": url}
         return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 
