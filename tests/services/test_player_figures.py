@@ -108,7 +108,9 @@ def test_no_threshold_counts_before_the_first_entry(
 ) -> None:
     young = make_player(session, operator_id=operator_id)
     change(session, young, 100_00, ChangeType.DEPOSIT, now=midnight(dt.date(2026, 3, 6)))
-    session.execute(text("UPDATE vip_rules SET warning_threshold = :t"), {"t": threshold})
+    session.execute(
+        text("UPDATE vip_rules SET warning_threshold = :t, critical_threshold = 0"), {"t": threshold}
+    )
     assert read(session, operator_id, young).below_warning == pytest.approx(share)
 
 
