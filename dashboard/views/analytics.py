@@ -3,7 +3,7 @@
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from flask import Blueprint, Response, make_response, render_template, request
+from flask import Blueprint, Response, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
@@ -65,11 +65,9 @@ def index() -> ResponseReturnValue:
     with db.reading() as session:
         asked = _ask(session)
         found = _read(session, asked)
-    context = _context(asked, found)
-    if not htmx.wants_partial():
-        return render_template("analytics/index.html", **context)
-    answer = make_response(render_template("analytics/_overview.html", **context))
-    return lists.with_address(answer, "analytics.index", asked.form)
+    return analytics_pages.answer(
+        "analytics/index.html", "analytics/_overview.html", asked.form, _context(asked, found)
+    )
 
 
 @bp.get("/analytics.csv")

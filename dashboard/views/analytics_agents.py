@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from flask import Blueprint, Response, make_response, render_template, request
+from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
@@ -14,7 +14,7 @@ from dashboard.queries.agent_figures import AgentRow
 from dashboard.queries.rollups import Scope
 from dashboard.services.exports import Amount, Column
 from dashboard.services.periods import Period
-from dashboard.views import access, analytics_charts, analytics_pages, htmx, lists
+from dashboard.views import access, analytics_charts, analytics_pages, lists
 from dashboard.views.access import requires
 from dashboard.views.analytics_charts import Series
 
@@ -37,11 +37,9 @@ def index() -> ResponseReturnValue:
     """The page; for htmx the part that its filters change."""
     with db.reading() as session:
         asked = _read(session)
-    context = _context(asked)
-    if not htmx.wants_partial():
-        return render_template("analytics/agents.html", **context)
-    answer = make_response(render_template("analytics/_agents.html", **context))
-    return lists.with_address(answer, "analytics_agents.index", asked.form)
+    return analytics_pages.answer(
+        "analytics/agents.html", "analytics/_agents.html", asked.form, _context(asked)
+    )
 
 
 @bp.get("/analytics/agents.csv")

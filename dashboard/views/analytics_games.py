@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Any, NamedTuple
 
-from flask import Blueprint, Response, make_response, render_template, request
+from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
@@ -14,7 +14,7 @@ from dashboard.queries import game_figures as queries
 from dashboard.queries.game_figures import Months
 from dashboard.queries.games import MonthRow
 from dashboard.services.exports import Amount, Column
-from dashboard.views import access, analytics_charts, analytics_pages, charts, htmx, lists
+from dashboard.views import access, analytics_charts, analytics_pages, charts, lists
 from dashboard.views.access import requires
 from dashboard.views.analytics_charts import Series
 
@@ -33,11 +33,9 @@ def index() -> ResponseReturnValue:
     """The page; for htmx the part that its filters change."""
     with db.reading() as session:
         asked = _read(session)
-    context = _context(asked)
-    if not htmx.wants_partial():
-        return render_template("analytics/games.html", **context)
-    answer = make_response(render_template("analytics/_games.html", **context))
-    return lists.with_address(answer, "analytics_games.index", asked.form)
+    return analytics_pages.answer(
+        "analytics/games.html", "analytics/_games.html", asked.form, _context(asked)
+    )
 
 
 @bp.get("/analytics/games.csv")

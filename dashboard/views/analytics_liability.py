@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from flask import Blueprint, Response, make_response, render_template, request
+from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
@@ -12,7 +12,7 @@ from dashboard.queries import liability_figures as queries
 from dashboard.queries.liability_figures import Liability, Standing
 from dashboard.queries.rollups import Scope
 from dashboard.services.exports import Amount, Column
-from dashboard.views import access, analytics_charts, analytics_pages, htmx, lists
+from dashboard.views import access, analytics_charts, analytics_pages, lists
 from dashboard.views.access import requires
 from dashboard.views.analytics_charts import Series
 from dashboard.views.analytics_pages import Bucket
@@ -46,11 +46,9 @@ def index() -> ResponseReturnValue:
     """The page; for htmx the part that its filters change."""
     with db.reading() as session:
         asked = _read(session)
-    context = _context(asked)
-    if not htmx.wants_partial():
-        return render_template("analytics/liability.html", **context)
-    answer = make_response(render_template("analytics/_liability.html", **context))
-    return lists.with_address(answer, "analytics_liability.index", asked.form)
+    return analytics_pages.answer(
+        "analytics/liability.html", "analytics/_liability.html", asked.form, _context(asked)
+    )
 
 
 @bp.get("/analytics/liability.csv")

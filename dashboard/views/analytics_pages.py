@@ -1,18 +1,19 @@
 """What the pages of analytics share: tiles, the names of buckets, currencies to choose from, files."""
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from flask import Flask, Response
+from flask import Flask, Response, make_response, render_template, request
 from sqlalchemy.orm import Session
 
 from dashboard import clock
+from dashboard.forms.filters import FilterForm
 from dashboard.queries import bonus_offers
 from dashboard.services import exports, figures
 from dashboard.services.exports import Column, Sheet
 from dashboard.services.periods import Period, Unit
-from dashboard.views import access, analytics_charts
+from dashboard.views import access, analytics_charts, htmx, lists
 
 MANIFOLD = 1_000
 """In percent: of what grew by more, people read the multiple."""
@@ -36,6 +37,14 @@ class Bucket(NamedTuple):
     start: dt.datetime
     name: str
     """When it began, by the operator's calendar."""
+
+
+def answer(page: str, part: str, form: FilterForm, context: Mapping[str, Any]) -> Response:
+    """The page; for htmx the part that its filters change, and the address that shows it."""
+    if not htmx.wants_partial():
+        return make_response(render_template(page, **context))
+    found = make_response(render_template(part, **context))
+    return lists.with_address(found, str(request.endpoint), form)
 
 
 def init_app(app: Flask) -> None:
